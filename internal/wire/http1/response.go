@@ -1,0 +1,217 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"rickhouse/internal/exchange"
+)
+
+// Framing is how the end of the content of a response is told.
+type Framing uint8
+
+// The ways there are.
+const (
+	// NoContent: nothing follows the head.
+	NoContent Framing = iota
+	// ByLength: Content-Length octets follow.
+	ByLength
+	// ByChunks: the chunked coding follows.
+	ByChunks
+	// ByClose: content follows until the connection closes.
+	ByClose
+	// Tunnel: octets of another protocol follow, in both directions.
+	Tunnel
+)
+
+// Reply is what of the request and its connection decides a response head.
+type Reply struct {
+	// Version is the request's.
+	Version exchange.Version
+	// Head and Connect say that the method was HEAD or CONNECT.
+	Head, Connect bool
+	// Close says that the connection closes after the response.
+	Close bool
+	// Date and Server are the values of those fields where the response has
+	// none; none is added for an empty one.
+	Date, Server []byte
+}
+
+// ErrResponse is in the chain of each error about a response that cannot be sent.
+var ErrResponse = errors.New("the response cannot be sent")
+
+// AppendHead appends the head of res to dst and says how its content is framed.
+// Fields that are the connection's business are dropped: Connection,
+// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Content-Length
+// (which goes by res.ContentLength) and, unless the status is 101, Upgrade.
+// With ByClose the connection has to be closed after the content. If there is an
+// error, dst comes back as it was.
+func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, error) {
+	start := len(dst)
+	dst, err := appendStatusLine(dst, res)
+	if err != nil {
+		return dst[:start], NoContent, err
+	}
+	interim := res.Status < 200 && res.Status != http.StatusSwitchingProtocols
+	date, server := len(r.Date) == 0 || interim, len(r.Server) == 0 || interim
+	for i := range res.Fields {
+		f := &res.Fields[i]
+		switch classify(f.Name) {
+		case hop:
+			continue
+		case upgradeField:
+			if res.Status != http.StatusSwitchingProtocols {
+				continue
+			}
+		case dateField:
+			date = true
+		case serverField:
+			server = true
+		}
+		if dst, err = appendField(dst, f); err != nil {
+			return dst[:start], NoContent, err
+		}
+	}
+	if !date {
+		dst = appendKnown(dst, "Date: ", r.Date)
+	}
+	if !server {
+		dst = appendKnown(dst, "Server: ", r.Server)
+	}
+	framing := frame(res, r)
+	dst = appendFraming(dst, framing, res, r, interim)
+	return append(dst, '\r', '\n'), framing, nil
+}
+
+func appendStatusLine(dst []byte, res *exchange.Response) ([]byte, error) {
+	if res.Status == http.StatusOK && len(res.Reason) == 0 {
+		return append(dst, "HTTP/1.1 200 OK\r\n"...), nil
+	}
+	if res.Status < 100 || res.Status > 599 {
+		return dst, fmt.Errorf("%w: %d is not a status", ErrResponse, res.Status)
+	}
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(res.Status), 10)
+	dst = append(dst, ' ')
+	if len(res.Reason) == 0 {
+		dst = append(dst, http.StatusText(res.Status)...)
+	} else {
+		if valueEnd(res.Reason, 0) < len(res.Reason) {
+			return dst, fmt.Errorf("%w: the reason phrase %.60q holds a control character", ErrResponse, res.Reason)
+		}
+		dst = append(dst, res.Reason...)
+	}
+	return append(dst, '\r', '\n'), nil
+}
+
+// appendField appends one field line.
+func appendField(dst []byte, f *exchange.Field) ([]byte, error) {
+	if !isToken(f.Name) {
+		return dst, fmt.Errorf("%w: the field name %.60q is not a token", ErrResponse, f.Name)
+	}
+	if valueEnd(f.Value, 0) < len(f.Value) {
+		return dst, fmt.Errorf("%w: the value of the field %.60q holds a control character", ErrResponse, f.Name)
+	}
+	dst = append(dst, f.Name...)
+	dst = append(dst, ':', ' ')
+	dst = append(dst, f.Value...)
+	return append(dst, '\r', '\n'), nil
+}
+
+func appendKnown(dst []byte, name string, value []byte) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, value...)
+	return append(dst, '\r', '\n')
+}
+
+// frame decides how the content ends (RFC 9112 §6.3).
+func frame(res *exchange.Response, r *Reply) Framing {
+	switch {
+	case res.Status == http.StatusSwitchingProtocols || r.Connect && res.Status/100 == 2:
+		return Tunnel
+	case !HasContent(res.Status, r.Head):
+		return NoContent
+	case res.ContentLength >= 0:
+		return ByLength
+	case r.Version == exchange.HTTP10:
+		return ByClose
+	}
+	return ByChunks
+}
+
+// HasContent reports whether a response of that status has content (RFC 9110
+// §6.4.1), where head says that the method was HEAD.
+func HasContent(status int, head bool) bool {
+	return !head && status >= 200 && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
+}
+
+// appendFraming appends Content-Length or Transfer-Encoding, and Connection.
+func appendFraming(dst []byte, f Framing, res *exchange.Response, r *Reply, interim bool) []byte {
+	if interim {
+		return dst
+	}
+	switch {
+	case f == Tunnel:
+		if res.Status == http.StatusSwitchingProtocols {
+			dst = append(dst, "Connection: upgrade\r\n"...)
+		}
+		return dst
+	case f == ByChunks:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case res.Status == http.StatusResetContent:
+		dst = append(dst, "Content-Length: 0\r\n"...)
+	case res.ContentLength >= 0 && res.Status != http.StatusNoContent:
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, res.ContentLength, 10)
+		dst = append(dst, '\r', '\n')
+	}
+	switch {
+	case r.Close || f == ByClose:
+		dst = append(dst, "Connection: close\r\n"...)
+	case r.Version == exchange.HTTP10:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return dst
+}
+
+// The kinds of response fields that are not just passed on.
+type fieldKind uint8
+
+const (
+	plain fieldKind = iota
+	hop
+	upgradeField
+	dateField
+	serverField
+)
+
+func classify(name []byte) fieldKind {
+	switch len(name) {
+	case 2:
+		return is(name, "te", hop)
+	case 4:
+		return is(name, "date", dateField)
+	case 6:
+		return is(name, "server", serverField)
+	case 7:
+		return max(is(name, "trailer", hop), is(name, "upgrade", upgradeField))
+	case 10:
+		return max(is(name, "connection", hop), is(name, "keep-alive", hop))
+	case 14:
+		return is(name, "content-length", hop)
+	case 16:
+		return is(name, "proxy-connection", hop)
+	case 17:
+		return is(name, "transfer-encoding", hop)
+	}
+	return plain
+}
+
+func is(name []byte, s string, kind fieldKind) fieldKind {
+	if foldEqual(name, s) {
+		return kind
+	}
+	return plain
+}
