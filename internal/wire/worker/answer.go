@@ -1,0 +1,169 @@
+package worker
+
+import (
+	"encoding/binary"
+
+	"rickhouse/internal/exchange"
+)
+
+// Head is a decoded HEAD frame, apart from what goes into the Response.
+type Head struct {
+	// Started is when the application was called, CLOCK_MONOTONIC nanoseconds
+	// by the worker's account.
+	Started int64
+	// Content is what the frame carries of the content.
+	Content []byte
+}
+
+// ParseHead decodes the payload of a HEAD frame into res, whose slices then
+// point into p. Fields that belong to the front (Content-Length and what
+// concerns one connection only) are left out. Names, values, the reason and the
+// status are checked: nothing that comes back could break a message apart.
+func ParseHead(h Header, p []byte, res *exchange.Response) (Head, error) {
+	res.Reset()
+	c := cursor{p: p}
+	status := c.uint16()
+	started := c.uint64()
+	length := c.uint64()
+	reason := c.short()
+	fields := int(c.uint16())
+	for i := 0; i < fields && !c.bad; i++ {
+		f := exchange.Field{Name: c.short(), Value: c.short()}
+		if c.bad {
+			break
+		}
+		if !isToken(f.Name) || !isText(f.Value) {
+			return Head{}, malformed("the header field %.40q is not valid", f.Name)
+		}
+		if !ofConnection(f.Name) {
+			res.Fields = append(res.Fields, f)
+		}
+	}
+	switch {
+	case c.bad:
+		return Head{}, malformed("a HEAD of %d octets is cut", len(p))
+	case status < 100 || status > 999:
+		return Head{}, malformed("the status %d is not valid", status)
+	case (status < 200) != h.Has(Interim) && status != 101:
+		return Head{}, malformed("the status %d and the flags %#x do not agree", status, h.Flags)
+	case h.Has(Interim) && (len(c.p) > 0 || h.Flags&(End|IsDone) != 0):
+		return Head{}, malformed("an interim HEAD with content or flags %#x", h.Flags)
+	case !isText(reason):
+		return Head{}, malformed("the reason phrase is not valid")
+	case len(c.p) > MaxContent:
+		return Head{}, malformed("content of %d octets in one frame", len(c.p))
+	case h.Has(Length) && int64(length) < 0:
+		return Head{}, malformed("the content length %d is not valid", length)
+	}
+	res.Status, res.Reason = int(status), reason
+	if h.Has(Length) {
+		res.ContentLength = int64(length)
+	}
+	return Head{Started: int64(started), Content: c.p}, nil
+}
+
+// FileRange is a decoded FILE frame: Length octets from Offset on.
+type FileRange struct{ Offset, Length int64 }
+
+// ParseFile decodes the payload of a FILE frame.
+func ParseFile(p []byte) (FileRange, error) {
+	c := cursor{p: p}
+	r := FileRange{int64(c.uint64()), int64(c.uint64())}
+	if c.bad || len(c.p) != 0 || r.Offset < 0 || r.Length < 0 || r.Offset+r.Length < 0 {
+		return FileRange{}, malformed("a file range of %d octets", len(p))
+	}
+	return r, nil
+}
+
+// cursor reads a payload from the front; bad is set where it was too short.
+type cursor struct {
+	p   []byte
+	bad bool
+}
+
+func (c *cursor) take(n int) []byte {
+	if len(c.p) < n {
+		c.bad, c.p = true, nil
+		return nil
+	}
+	b := c.p[:n:n]
+	c.p = c.p[n:]
+	return b
+}
+
+func (c *cursor) uint16() uint16 {
+	if b := c.take(2); b != nil {
+		return binary.LittleEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (c *cursor) uint64() uint64 {
+	if b := c.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (c *cursor) short() []byte { return c.take(int(c.uint16())) }
+
+// isToken reports whether s is a token (RFC 9110 §5.6.2).
+func isToken(s []byte) bool {
+	for _, b := range s {
+		if !tokenOctets[b] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// isText reports whether s has no control characters but tabs.
+func isText(s []byte) bool {
+	for _, b := range s {
+		if b < ' ' && b != '\t' || b == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+var tokenOctets = func() (t [256]bool) {
+	for _, b := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		t[b] = true
+	}
+	return t
+}()
+
+// ofConnection reports whether a field is the front's to set: framing and
+// what concerns one connection only (RFC 9110 §7.6.1).
+func ofConnection(name []byte) bool {
+	switch len(name) {
+	case 2:
+		return foldEqual(name, "te")
+	case 7:
+		return foldEqual(name, "trailer") || foldEqual(name, "upgrade")
+	case 10:
+		return foldEqual(name, "connection") || foldEqual(name, "keep-alive")
+	case 14:
+		return foldEqual(name, "content-length")
+	case 16:
+		return foldEqual(name, "proxy-connection")
+	case 17:
+		return foldEqual(name, "transfer-encoding")
+	}
+	return false
+}
+
+// foldEqual compares octets without regard to ASCII case; lower is lower case.
+func foldEqual(s []byte, lower string) bool {
+	for i := range len(lower) {
+		b := s[i]
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		if b != lower[i] {
+			return false
+		}
+	}
+	return true
+}
