@@ -1,0 +1,9 @@
+// Package loop runs sockets, timers and posted tasks on one goroutine.
+//
+// A Loop is an event loop: on Linux it waits in epoll and reads and writes
+// sockets with raw system calls that cannot block; elsewhere (and for anything
+// that is not a plain socket, as TLS) goroutines pump octets in and out and the
+// loop sees the same Stream. It knows nothing of protocols. One goroutine
+// calls Run, and everything a Loop calls, it calls from there; only Post and
+// Stop may be called from elsewhere.
+package loop

@@ -1,0 +1,148 @@
+//go:build linux && (amd64 || arm64) && !noepoll
+
+package loop
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// An event that was fetched for a Stream never reaches the next Stream on the
+// same descriptor.
+func TestStaleEvent(t *testing.T) {
+	l := startLoop(t, Config{})
+	var fds [2]int
+	var peers [2]net.Conn
+	for i := range fds {
+		fds[i], peers[i] = pair(t, "unix")
+	}
+	newFD, newPeer := pair(t, "unix")
+	called := make(chan int, 2)
+	heir := &probe{t: t}
+	var streams [2]Stream
+	on(t, l, func() {
+		for i := range fds {
+			p := &probe{t: t}
+			p.readable = func() {
+				// Both events were fetched together: whichever comes first replaces
+				// the other's Stream.
+				other := 1 - i
+				streams[i].Close(false)
+				streams[other].Close(false)
+				if err := syscall.Dup3(newFD, fds[other], syscall.O_CLOEXEC); err != nil {
+					t.Errorf("dup3: %v", err)
+				}
+				s, err := l.Attach(fds[other], heir)
+				if err != nil {
+					t.Errorf("attach: %v", err)
+					return
+				}
+				heir.attached(s)
+				called <- i
+			}
+			var err error
+			if streams[i], err = l.Attach(fds[i], p); err != nil {
+				t.Errorf("attach: %v", err)
+			}
+		}
+		// Made ready within a turn, so that one wait fetches both.
+		for _, p := range peers {
+			if _, err := p.Write([]byte("x")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wait(t, called, "the first event")
+	on(t, l, func() {})
+	if len(called) != 0 {
+		t.Error("both handlers were called")
+	}
+	got := make(chan struct{})
+	on(t, l, func() {
+		heir.readable = func() {
+			heir.s.Close(false)
+			close(got)
+		}
+	})
+	if _, err := newPeer.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, got, "an event of the new stream")
+	_ = syscall.Close(newFD)
+}
+
+// flat is a Handler that echoes without holding anything.
+type flat struct {
+	s   Stream
+	buf [4096]byte
+}
+
+func (f *flat) attached(s Stream) { f.s = s }
+
+func (f *flat) Readable() {
+	n, err := f.s.Read(f.buf[:])
+	if err == ErrAgain {
+		return
+	}
+	if err == nil {
+		_, err = f.s.Write(f.buf[:n])
+	}
+	if err != nil {
+		f.s.Close(false)
+	}
+}
+
+func (f *flat) Writable() {}
+func (f *flat) Hup(error) { f.s.Close(false) }
+
+func TestAnEventAllocatesNothing(t *testing.T) {
+	l := startLoop(t, Config{})
+	peer := attach(t, l, "tcp", &flat{})
+	var buf [16]byte
+	if n := testing.AllocsPerRun(500, func() {
+		if _, err := peer.Write(buf[:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(peer, buf[:]); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("an event allocates %v times", n)
+	}
+}
+
+func TestWritevAllocatesNothing(t *testing.T) {
+	l := startLoop(t, Config{})
+	p := &probe{t: t}
+	peer := attach(t, l, "unix", p)
+	go func() { _, _ = io.Copy(io.Discard, peer) }()
+	pieces := [][]byte{[]byte("a"), nil, []byte("bc")}
+	on(t, l, func() {
+		if n := testing.AllocsPerRun(20, func() {
+			if _, err := p.s.Writev(pieces); err != nil {
+				t.Error(err)
+			}
+		}); n != 0 {
+			t.Errorf("Writev allocates %v times", n)
+		}
+	})
+}
+
+func BenchmarkEcho(b *testing.B) {
+	l := startLoop(b, Config{})
+	peer := attach(b, l, "tcp", &flat{})
+	_ = peer.SetDeadline(time.Time{})
+	var buf [64]byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := peer.Write(buf[:]); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(peer, buf[:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
