@@ -1,0 +1,8 @@
+package telemetry
+
+import "golang.org/x/sys/unix"
+
+func hasTermios(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TIOCGETA)
+	return err == nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package telemetry
+
+func hasTermios(int) bool { return false }
