@@ -1,0 +1,121 @@
+package route
+
+import (
+	"os"
+	"testing"
+
+	"rickhouse/internal/exchange"
+)
+
+// answer is a Handler that remembers what it was given, and the Client of the
+// Exchange.
+type answer struct{ served int }
+
+func (a *answer) Serve(*exchange.Exchange) { a.served++ }
+
+type client struct{ status int }
+
+func (c *client) Demand(*exchange.Exchange, int)                  {}
+func (c *client) Head(x *exchange.Exchange)                       { c.status = x.Response.Status }
+func (c *client) Data(*exchange.Exchange, []byte)                 {}
+func (c *client) File(*exchange.Exchange, *os.File, int64, int64) {}
+func (c *client) End(*exchange.Exchange)                          {}
+func (c *client) Abort(*exchange.Exchange, error)                 {}
+func request(host, path string) (x *exchange.Exchange, cl *client) {
+	x, cl = &exchange.Exchange{}, &client{}
+	x.Reset()
+	x.Client = cl
+	x.Request.Method = []byte("GET")
+	x.Request.Host, x.Request.Path = []byte(host), []byte(path)
+	return x, cl
+}
+
+func TestFirstMatchWins(t *testing.T) {
+	configs := []Config{
+		{Path: "/login", App: "login"},
+		{Host: "api.example.com", Path: "/v1/*", App: "api", Strip: true, NoRerun: true},
+		{Host: "*.Example.com", App: "tenant"},
+		{Host: "[::1]", App: "six"},
+		{Path: "/shop/*", App: "shop", Strip: true},
+		{Path: "/exact", App: "mounted", Strip: true},
+		{Host: "example.com.", App: "apex"},
+	}
+	var routes []Route
+	for _, c := range configs {
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		routes = append(routes, Route{c, &answer{}})
+	}
+	r := New(routes)
+	for _, tt := range []struct{ host, path, app, script string }{
+		{"x", "/login", "login", ""},
+		{"x", "/login/", "", ""},
+		{"x", "/logins", "", ""},
+		{"api.example.com", "/v1/items", "api", "/v1"},
+		{"API.example.COM:8443", "/v1", "api", "/v1"},
+		{"api.example.com", "/v2", "tenant", ""},
+		{"a.b.example.com:80", "/", "tenant", ""},
+		{"a.example.com.", "/", "tenant", ""},
+		{"a.example.com.:80", "/", "tenant", ""},
+		{"example.com", "/", "apex", ""},
+		{"example.com:", "/", "apex", ""},
+		{".example.com", "/", "", ""},
+		{"badexample.com", "/", "", ""},
+		{"[::1]:8000", "/", "six", ""},
+		{"[::1]", "/", "six", ""},
+		{"x", "/shop", "shop", "/shop"},
+		{"x", "/shop/", "shop", "/shop"},
+		{"x", "/shop/a/b", "shop", "/shop"},
+		{"x", "/shopping", "", ""},
+		{"x", "/SHOP/", "", ""},
+		{"x", "/exact", "mounted", "/exact"},
+		{"x", "*", "", ""},
+		{"example.com", "*", "apex", ""},
+		{"", "", "", ""},
+	} {
+		x, cl := request(tt.host, tt.path)
+		x.Route.ScriptName = []byte("left over")
+		r.Serve(x)
+		if tt.app == "" {
+			if cl.status != 404 || x.Stats.Err == nil {
+				t.Errorf("%s%s: status %d, want 404", tt.host, tt.path, cl.status)
+			}
+			continue
+		}
+		if x.Route.Name != tt.app || string(x.Route.ScriptName) != tt.script || x.Route.NoRerun != (tt.app == "api") {
+			t.Errorf("%s%s: %+v, want %s at %q", tt.host, tt.path, x.Route, tt.app, tt.script)
+		}
+		if string(x.Request.Path) != tt.path {
+			t.Errorf("%s%s: the path became %s", tt.host, tt.path, x.Request.Path)
+		}
+	}
+	if routes[0].Handler.(*answer).served != 1 {
+		t.Error("the handler was not called")
+	}
+}
+
+func TestCatchAll(t *testing.T) {
+	for _, path := range []string{"", "/*"} {
+		a := &answer{}
+		r := New([]Route{{Config{Path: path, App: "web"}, a}})
+		for _, p := range []string{"/", "/a", "*", ""} {
+			x, _ := request("h", p)
+			r.Serve(x)
+		}
+		if a.served != 4 {
+			t.Errorf("path %q: %d served, want 4", path, a.served)
+		}
+	}
+}
+
+func TestServeAllocatesNothing(t *testing.T) {
+	r := New([]Route{
+		{Config{Host: "*.example.com", App: "a"}, &answer{}},
+		{Config{Path: "/shop/*", App: "b", Strip: true}, &answer{}},
+	})
+	x, _ := request("other.test:8000", "/shop/cart")
+	if n := testing.AllocsPerRun(100, func() { r.Serve(x) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
