@@ -1,0 +1,305 @@
+package http1
+
+import (
+	"errors"
+	"net/http"
+	"os"
+
+	"rickhouse/internal/exchange"
+	wire "rickhouse/internal/wire/http1"
+)
+
+var _ exchange.Client = (*conn)(nil)
+
+// Ways for a Server to break the contract.
+var (
+	errNoHead     = errors.New("the answer has no head")
+	errTwoHeads   = errors.New("the answer has two heads")
+	errTooShort   = errors.New("the answer is shorter than its Content-Length")
+	errTooLong    = errors.New("the answer is longer than its Content-Length and was cut")
+	errNoUpgrade  = errors.New("the answer switches protocols and the request did not ask for it")
+	errManyPieces = errors.New("the answer has too many files that wait for the client")
+)
+
+// holding returns c's work if x is the Exchange that the Server holds, else nil:
+// whoever calls too late reaches nobody else's answer.
+func (c *conn) holding(x *exchange.Exchange) *work {
+	if c.state != serving || x != &c.w.x {
+		nobody{c.d}.late()
+		return nil
+	}
+	return c.w
+}
+
+// nobody is the Client of an Exchange that is in no use.
+type nobody struct{ d *Door }
+
+func (n nobody) late() {
+	n.d.f.parts.Log.Error("a bug in the server: an exchange was used after its end")
+}
+
+func (n nobody) Demand(*exchange.Exchange, int)  { n.late() }
+func (n nobody) Head(*exchange.Exchange)         { n.late() }
+func (n nobody) Data(*exchange.Exchange, []byte) { n.late() }
+func (n nobody) End(*exchange.Exchange)          { n.late() }
+func (n nobody) Abort(*exchange.Exchange, error) { n.late() }
+func (n nobody) File(_ *exchange.Exchange, f *os.File, _, _ int64) {
+	_ = f.Close()
+	n.late()
+}
+
+// Head implements exchange.Client.
+func (c *conn) Head(x *exchange.Exchange) {
+	w := c.holding(x)
+	switch {
+	case w == nil:
+	case x.HeadSent:
+		c.broke(errTwoHeads)
+	case x.Response.Status >= 100 && x.Response.Status < 200 && x.Response.Status != http.StatusSwitchingProtocols:
+		c.interim(x)
+	case c.dead:
+		x.HeadSent, w.swallow = true, true
+	default:
+		c.head(x)
+		c.touch()
+	}
+}
+
+// interim sends a 1xx, which HTTP/1.0 does not know.
+func (c *conn) interim(x *exchange.Exchange) {
+	w := c.w
+	if c.dead || x.Request.Version == exchange.HTTP10 {
+		return
+	}
+	out, _, err := wire.AppendHead(w.out, &x.Response, c.reply(x))
+	if err != nil {
+		c.broke(err)
+		return
+	}
+	if x.Response.Status == http.StatusContinue {
+		w.expect = false
+	}
+	w.out = out
+	c.touch()
+}
+
+// head sends the final head, or 500 in place of one that cannot be sent.
+func (c *conn) head(x *exchange.Exchange) {
+	w := c.w
+	var err error
+	if x.Response.Status == http.StatusSwitchingProtocols && (x.Request.Upgrade == nil || !w.done) {
+		err = errNoUpgrade
+	} else {
+		w.close = w.close || c.leavesContent()
+		w.out, w.framing, err = wire.AppendHead(w.out, &x.Response, c.reply(x))
+	}
+	if err != nil {
+		c.broke(err)
+		c.standIn(http.StatusInternalServerError, err)
+		return
+	}
+	x.HeadSent = true
+	w.close = w.close || c.eof && w.buffered() == 0 || c.d.draining
+	switch w.framing {
+	case wire.NoContent:
+		w.swallow = true
+	case wire.ByLength:
+		w.answer.left = x.Response.ContentLength
+	case wire.ByClose:
+		w.close = true
+	case wire.Tunnel:
+		w.close, w.done, w.demanded = true, false, true
+	}
+}
+
+// reply says what an answer now depends on.
+func (c *conn) reply(x *exchange.Exchange) *wire.Reply {
+	w, r := c.w, &c.d.reply
+	r.Version = max(x.Request.Version, exchange.HTTP10)
+	r.Head = x.Request.IsHead()
+	r.Connect = x.Request.Form == exchange.AuthorityForm
+	r.Close = w.close || c.d.draining || c.eof && w.buffered() == 0
+	r.Date = c.d.l.Date()
+	return r
+}
+
+// leavesContent reports whether the Server answers without having asked for
+// content of which too much is to come, or which may never come.
+func (c *conn) leavesContent() bool {
+	w := c.w
+	return !w.done && !w.demanded && (w.expect || w.body.left > maxSkip)
+}
+
+// standIn answers in place of what could not be answered; what the Server sends
+// then goes nowhere.
+func (c *conn) standIn(status int, err error) {
+	w := c.w
+	x := &w.x
+	e := &exchange.Error{Status: status}
+	text := e.Public()
+	x.Stats.Err = err
+	x.Response.Reset()
+	x.Response.Status = status
+	x.Response.ContentLength = int64(len(text))
+	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	// Nothing in this head can be refused.
+	w.out, w.framing, _ = wire.AppendHead(w.out, &x.Response, c.reply(x))
+	if w.framing == wire.ByLength {
+		w.out = append(w.out, text...)
+		x.Stats.ContentOut += int64(len(text))
+	}
+	x.HeadSent, w.swallow = true, true
+}
+
+// allowed returns how much of n octets of content may go out, and logs once if
+// that is less.
+func (c *conn) allowed(x *exchange.Exchange, n int64) int64 {
+	w := c.w
+	switch {
+	case !x.HeadSent:
+		c.broke(errNoHead)
+		c.standIn(http.StatusInternalServerError, errNoHead)
+		return 0
+	case w.swallow:
+		return 0
+	case w.framing == wire.ByLength && n > w.answer.left:
+		if x.Stats.Err == nil {
+			c.broke(errTooLong)
+		}
+		n = w.answer.left
+	}
+	if w.framing == wire.ByLength {
+		w.answer.left -= n
+	}
+	x.Stats.ContentOut += n
+	return n
+}
+
+// Data implements exchange.Client.
+func (c *conn) Data(x *exchange.Exchange, p []byte) {
+	w := c.holding(x)
+	if w == nil || len(p) == 0 {
+		return
+	}
+	p = p[:c.allowed(x, int64(len(p)))]
+	if len(p) == 0 || c.dead {
+		c.touch()
+		return
+	}
+	w.undrained += int64(len(p))
+	if w.framing == wire.ByChunks {
+		c.d.small = wire.AppendChunkSize(c.d.small[:0], len(p))
+		c.put(c.d.small)
+	}
+	c.put(p)
+	if w.framing == wire.ByChunks {
+		c.put([]byte("\r\n"))
+	}
+	c.touch()
+}
+
+// File implements exchange.Client.
+func (c *conn) File(x *exchange.Exchange, f *os.File, offset, length int64) {
+	w := c.holding(x)
+	if w != nil && length > 0 {
+		length = c.allowed(x, length)
+	}
+	if w == nil || length <= 0 || c.dead {
+		_ = f.Close()
+		if w != nil {
+			c.touch()
+		}
+		return
+	}
+	if len(w.queue) >= maxPieces {
+		_ = f.Close()
+		c.failed(errManyPieces)
+		return
+	}
+	if w.framing == wire.ByChunks {
+		c.d.small = wire.AppendChunkSize(c.d.small[:0], int(length))
+		c.put(c.d.small)
+	}
+	w.queue = append(w.queue, piece{file: f, off: offset, left: length})
+	if w.framing == wire.ByChunks {
+		c.put([]byte("\r\n"))
+	}
+	c.touch()
+}
+
+// End implements exchange.Client.
+func (c *conn) End(x *exchange.Exchange) {
+	w := c.holding(x)
+	if w == nil {
+		return
+	}
+	switch {
+	case c.dead:
+	case !x.HeadSent:
+		c.broke(errNoHead)
+		c.standIn(http.StatusInternalServerError, errNoHead)
+	case w.swallow:
+	case w.framing == wire.ByLength && w.answer.left > 0:
+		c.broke(errTooShort)
+		w.close, w.cut = true, true
+	case w.framing == wire.ByChunks:
+		c.endChunks(x)
+	}
+	c.over()
+}
+
+func (c *conn) endChunks(x *exchange.Exchange) {
+	trailers := x.Response.Trailers
+	if !x.Request.TrailersOK {
+		trailers = nil
+	}
+	var err error
+	if c.d.small, err = wire.AppendLastChunk(c.d.small[:0], trailers); err != nil {
+		c.broke(err)
+		c.d.small, _ = wire.AppendLastChunk(c.d.small, nil)
+	}
+	c.put(c.d.small)
+}
+
+// Abort implements exchange.Client.
+func (c *conn) Abort(x *exchange.Exchange, cause error) {
+	w := c.holding(x)
+	if w == nil {
+		return
+	}
+	x.Stats.Err = cause
+	w.close, w.cut = true, true
+	c.over()
+}
+
+// over takes the Exchange back from the Server.
+func (c *conn) over() {
+	if c.dead {
+		c.buried()
+		return
+	}
+	c.state = ending
+	if c.advancing {
+		return
+	}
+	c.advancing = true
+	c.finish()
+	c.advancing = false
+	if c.state == reading || c.state == skipping || c.state == idle && c.w != nil {
+		c.touch()
+	}
+	if c.state != closed {
+		c.want()
+		c.arm()
+	}
+}
+
+// broke notes what the Server did wrong.
+func (c *conn) broke(err error) {
+	x := &c.w.x
+	if x.Stats.Err == nil {
+		x.Stats.Err = err
+	}
+	c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
+		"method", string(x.Request.Method), "path", string(x.Request.Path))
+}

@@ -1,0 +1,121 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"rickhouse/internal/units"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// Config is what a Front can be told. The zero value of a field means its
+// default.
+type Config struct {
+	MaxLine           units.Size    `toml:"max_line" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
+	MaxFields         int           `toml:"max_fields" default:"100" help:"The most header fields of a request; more are answered with 431."`
+	MaxHead           units.Size    `toml:"max_head" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
+	MaxBody           units.Size    `toml:"max_body" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
+	HeaderTimeout     time.Duration `toml:"header_timeout" default:"10s" help:"How long a request head may take to arrive, and a new connection to send something; then 408."`
+	IdleTimeout       time.Duration `toml:"idle_timeout" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
+	MinRate           int           `toml:"min_rate" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
+	MinRateGrace      time.Duration `toml:"min_rate_grace" default:"5s" help:"How long a client may be slower than min_rate at first."`
+	KeepaliveRequests int           `toml:"keepalive_requests" default:"0" help:"How many requests a connection may bring; 0 means any number."`
+	MaxConnections    int           `toml:"max_connections" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
+	TrustedProxies    []string      `toml:"trusted_proxies" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose Forwarded and X-Forwarded-* headers are believed; they are removed from other requests."`
+	UnderscoreHeaders []string      `toml:"underscore_headers" default:"" help:"Header names with an underscore that are let through; others are dropped."`
+	HalfClose         bool          `toml:"half_close" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
+	ServerHeader      string        `toml:"server_header" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
+}
+
+// WithDefaults returns c with its zero fields replaced, MaxConnections apart,
+// which depends on the process.
+func (c Config) WithDefaults() Config {
+	set(&c.MaxLine, 8*units.KiB)
+	set(&c.MaxFields, 100)
+	set(&c.MaxHead, 32*units.KiB)
+	set(&c.MaxBody, 100*units.MiB)
+	set(&c.HeaderTimeout, 10*time.Second)
+	set(&c.IdleTimeout, 75*time.Second)
+	set(&c.MinRate, 500)
+	set(&c.MinRateGrace, 5*time.Second)
+	set(&c.ServerHeader, "rickhouse")
+	return c
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// The bounds of what one head may be told to be.
+const (
+	minLine = 64
+	maxHead = units.MiB
+)
+
+// Validate reports every mistake in c, each as "key: what is wrong".
+func (c Config) Validate() error {
+	d := c.WithDefaults()
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(d.MaxHead < minLine || d.MaxHead > maxHead, "max_head: %v is not between %dB and %v", d.MaxHead, minLine, maxHead)
+	wrong(d.MaxLine < minLine || d.MaxLine > d.MaxHead, "max_line: %v is not between %dB and max_head (%v)", d.MaxLine, minLine, d.MaxHead)
+	wrong(d.MaxFields < 1, "max_fields: %d is less than 1", d.MaxFields)
+	wrong(d.MaxBody < 0, "max_body: %v is less than 0", d.MaxBody)
+	wrong(d.HeaderTimeout < 0, "header_timeout: %v is less than 0", d.HeaderTimeout)
+	wrong(d.IdleTimeout < 0, "idle_timeout: %v is less than 0", d.IdleTimeout)
+	wrong(d.MinRate < 0, "min_rate: %d is less than 0", d.MinRate)
+	wrong(d.MinRateGrace < 0, "min_rate_grace: %v is less than 0", d.MinRateGrace)
+	wrong(d.KeepaliveRequests < 0, "keepalive_requests: %d is less than 0", d.KeepaliveRequests)
+	wrong(d.MaxConnections < 0, "max_connections: %d is less than 0", d.MaxConnections)
+	wrong(!wire.ValidValue([]byte(d.ServerHeader)), "server_header: %q holds a control character", d.ServerHeader)
+	for i, name := range c.UnderscoreHeaders {
+		wrong(!wire.ValidName([]byte(name)) || !strings.Contains(name, "_"), "underscore_headers[%d]: %q is not a header name with an underscore", i, name)
+	}
+	for i, text := range c.TrustedProxies {
+		if text == "unix" {
+			continue
+		}
+		_, err := parsePrefix(text)
+		wrong(err != nil, "trusted_proxies[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", i, text)
+	}
+	return errors.Join(errs...)
+}
+
+// parsePrefix reads a network, or an address as the network of it alone.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return netip.Prefix{}, fmt.Errorf("read the network: %w", err)
+		}
+		if a := p.Addr().Unmap(); a != p.Addr() && p.Bits() >= 96 {
+			return netip.PrefixFrom(a, p.Bits()-96).Masked(), nil
+		}
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("read the address: %w", err)
+	}
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// limits are the limits of a head as the parser wants them.
+func (c *Config) limits() wire.Limits {
+	l := wire.Limits{Line: int(c.MaxLine), Fields: c.MaxFields, Head: int(c.MaxHead)}
+	for _, name := range c.UnderscoreHeaders {
+		l.Underscore = append(l.Underscore, strings.ToLower(name))
+	}
+	return l
+}

@@ -1,0 +1,327 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
+)
+
+// state is where a connection is.
+type state uint8
+
+const (
+	idle      state = iota // nothing of a request has come; there is no work
+	reading                // part of a head has come
+	serving                // the Server holds the Exchange
+	ending                 // the Exchange is ended, its answer on the way
+	skipping               // the rest of the request content is thrown away
+	lingering              // our side is closed; what still comes is thrown away
+	closed
+)
+
+// conn is one connection. It is small: most are idle.
+type conn struct {
+	d          *Door
+	o          *origin
+	s          loop.Stream
+	w          *work
+	timer      loop.Timer
+	timerAt    int64 // when timer is set to
+	until      int64 // the end of idle, reading, lingering
+	prev, next *conn
+	gone       error // what Server.Gone is to be told
+	requests   uint32
+	ignored    uint32 // octets thrown away while lingering
+	port       uint16
+	state      state
+	advancing  bool // step is being called: Client methods leave the rest to it
+	scheduled  bool // Run will be called
+	eof        bool // the client has finished sending
+	full       bool // reading rests until something is consumed
+	blocked    bool // the kernel takes no more
+	dead       bool // the socket is closed; the Server still holds the Exchange
+	told       bool // Gone was called with ErrHalfClosed
+	addrLen    uint8
+	addr       [45]byte
+}
+
+// timeout is a conn as the task of its timer.
+type timeout conn
+
+func (t *timeout) Run() { (*conn)(t).timedOut() }
+
+func (d *Door) newConn(o *origin, remote netip.AddrPort) *conn {
+	c := &conn{d: d, o: o, port: remote.Port()}
+	if remote.IsValid() {
+		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
+	}
+	c.timer.Task = (*timeout)(c)
+	return c
+}
+
+// opened is called once, when c has its Stream.
+func (c *conn) opened(s loop.Stream) {
+	d := c.d
+	c.s = s
+	d.f.open.Add(1)
+	d.counters.Accepted++
+	d.counters.Open++
+	wait := int64(d.f.cfg.HeaderTimeout)
+	if d.draining {
+		wait = min(wait, firstOctets)
+	}
+	c.rest(wait)
+}
+
+// rest makes c idle for a time.
+func (c *conn) rest(wait int64) {
+	c.state = idle
+	c.until = c.d.l.Now() + wait
+	c.d.idle.push(c)
+	c.d.counters.Idle++
+	c.arm()
+}
+
+// Readable implements loop.Handler.
+func (c *conn) Readable() {
+	switch {
+	case c.state == lingering:
+		c.readRest()
+		return
+	case c.state == serving && c.w.bulk():
+		c.readBulk()
+	case !c.fill():
+		return
+	}
+	c.advance()
+}
+
+// Writable implements loop.Handler.
+func (c *conn) Writable() {
+	c.blocked = false
+	c.advance()
+}
+
+// Hup implements loop.Handler.
+func (c *conn) Hup(err error) {
+	c.advancing = false // it may be a panic that ended step
+	var bug *loop.PanicError
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		err = exchange.ErrClientGone
+	case !errors.As(err, &bug):
+		err = clientGone{err}
+	}
+	c.lost(err)
+}
+
+// Run implements exchange.Task: it does what Client methods have left to do.
+func (c *conn) Run() {
+	c.scheduled = false
+	if c.dead || c.state == closed {
+		c.tellGone()
+		return
+	}
+	c.advance()
+}
+
+// touch has what is left to do done: by the loop in advance if it runs, else at
+// the end of this turn.
+func (c *conn) touch() {
+	if !c.advancing && !c.scheduled {
+		c.scheduled = true
+		c.d.l.Defer(c)
+	}
+}
+
+// fill reads once and reports whether there is something new.
+func (c *conn) fill() bool {
+	room := headRead
+	if w := c.w; w != nil && c.state != reading {
+		if room -= w.buffered(); room <= 0 {
+			c.full = true
+			c.want()
+			return false
+		}
+	}
+	n, err := c.s.Read(c.d.scratch[:room])
+	if !c.received(n, err) {
+		return false
+	}
+	if n > 0 {
+		if c.w == nil {
+			c.w = c.d.take()
+		}
+		c.w.buffer(c.d.scratch[:n])
+	}
+	return true
+}
+
+// received looks at the outcome of a Read and reports whether to go on.
+func (c *conn) received(n int, err error) bool {
+	c.d.counters.OctetsIn += uint64(n)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		c.eof = true
+		c.want()
+	case errors.Is(err, loop.ErrAgain):
+		return n > 0
+	default:
+		c.lost(clientGone{err})
+		return false
+	}
+	return true
+}
+
+var errPanicked = errors.New("a handler panicked")
+
+// clientGone is exchange.ErrClientGone with what the kernel said.
+type clientGone struct{ err error }
+
+func (e clientGone) Error() string        { return exchange.ErrClientGone.Error() + ": " + e.err.Error() }
+func (e clientGone) Unwrap() error        { return e.err }
+func (e clientGone) Is(target error) bool { return target == exchange.ErrClientGone }
+
+// advance does all there is to do. It is a loop, so that a connection full of
+// small requests does not grow the stack.
+func (c *conn) advance() {
+	if c.advancing {
+		// Only the loop calls advance, so step is not running: it has panicked.
+		c.advancing = false
+		c.lost(errPanicked)
+		return
+	}
+	c.advancing = true
+	for c.step() {
+	}
+	c.advancing = false
+	c.settle()
+}
+
+// step does one thing and reports whether there may be another.
+func (c *conn) step() bool {
+	switch c.state {
+	case idle:
+		return c.wake()
+	case reading:
+		return c.readHead()
+	case serving:
+		c.deliver()
+		return c.state != serving
+	case ending:
+		return c.finish()
+	case skipping:
+		return c.skip()
+	}
+	return false
+}
+
+// wake ends idling, if something has come.
+func (c *conn) wake() bool {
+	if c.w == nil {
+		if c.eof {
+			c.close(false)
+		}
+		return false
+	}
+	c.state = reading
+	if c.requests > 0 {
+		c.until = c.d.l.Now() + int64(c.d.f.cfg.HeaderTimeout)
+	}
+	return true
+}
+
+// settle follows step: the answer goes out, the Server is told how far, and the
+// loop what c waits for.
+func (c *conn) settle() {
+	if c.state == serving && !c.dead {
+		c.push()
+	}
+	if c.state == closed || c.dead {
+		return
+	}
+	c.want()
+	c.arm()
+}
+
+// want tells the Stream which events to deliver.
+func (c *conn) want() {
+	if c.state == closed || c.dead {
+		return
+	}
+	c.s.Want(!c.eof && !c.full, c.blocked)
+}
+
+// arm sets the timer if c's next deadline comes before it. A timer that comes
+// too early is set again then: that is cheaper than to move it each time.
+func (c *conn) arm() {
+	at := c.deadline()
+	if at != 0 && (!c.timer.Active() || at < c.timerAt) {
+		c.timerAt = at
+		c.d.l.SetTimer(&c.timer, at)
+	}
+}
+
+// deadline is when c will have waited too long, or 0.
+func (c *conn) deadline() int64 {
+	switch c.state {
+	case idle, reading, lingering:
+		return c.until
+	case closed:
+		return 0
+	}
+	w, now, cfg := c.w, c.d.l.Now(), &c.d.f.cfg
+	if c.blocked {
+		w.answer.pace.wait(now, cfg)
+	} else {
+		w.answer.pace.pause(now)
+	}
+	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.framing != tunnel {
+		w.body.pace.wait(now, cfg)
+	} else {
+		w.body.pace.pause(now)
+	}
+	a, b := w.body.pace.by, w.answer.pace.by
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// timedOut is called by the timer.
+func (c *conn) timedOut() {
+	if c.state == closed || c.dead {
+		return
+	}
+	if at := c.deadline(); at == 0 || at > c.d.l.Now() {
+		c.arm()
+		return
+	}
+	switch c.state {
+	case reading:
+		if c.w.parser.Begun() {
+			c.refuse(errSlowHead())
+			c.advance()
+			return
+		}
+		c.close(false)
+	case idle, skipping, lingering:
+		c.close(false)
+	default:
+		if c.blocked && c.w.answer.pace.by <= c.d.l.Now() {
+			c.w.x.Stats.Err = errSlowReader
+			c.d.f.parts.Log.Info("cut an answer", "reason", errSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
+				"method", string(c.w.x.Request.Method), "path", string(c.w.x.Request.Path))
+			c.lost(errSlowReader)
+			return
+		}
+		c.advancing = true
+		c.contentFailed(errSlowContent())
+		c.advancing = false
+		c.advance()
+	}
+}

@@ -1,0 +1,276 @@
+package http1
+
+import (
+	"errors"
+	"math"
+	"net/http"
+
+	"rickhouse/internal/exchange"
+	wire "rickhouse/internal/wire/http1"
+)
+
+const tunnel = wire.Tunnel
+
+// maxSkip is how much content that no Server wanted is read to keep a
+// connection.
+const maxSkip = 64 << 10
+
+// readHead goes on with a head and reports whether it is complete.
+func (c *conn) readHead() bool {
+	w := c.w
+	n, err := w.parser.Parse(w.in, &w.x.Request)
+	switch {
+	case err != nil:
+		c.refuse(err)
+		return true
+	case n > 0:
+		c.begin(n)
+		return true
+	case c.eof:
+		c.close(false)
+	}
+	return false
+}
+
+// begin hands the request whose head is complete on.
+func (c *conn) begin(n int) {
+	d, w := c.d, c.w
+	x := &w.x
+	w.head, w.r = n, n
+	x.Client = c
+	x.Stats.Received = d.l.Now()
+	c.requests++
+	d.counters.Requests++
+	c.busy()
+	limit := d.f.cfg.KeepaliveRequests
+	w.close = !w.parser.KeepAlive || limit > 0 && int(c.requests) >= limit
+	w.expect = w.parser.Expect
+	x.HasContent = x.Request.ContentLength != 0
+	w.body.left = x.Request.ContentLength
+	w.done = !x.HasContent
+	if x.Request.ContentLength < 0 {
+		w.chunked.Reset(&d.f.limits)
+	}
+	c.identify(&x.Request)
+	d.f.trusted.apply(&x.Request, c.o.unix, w.addr[:0])
+	c.state = serving
+	if x.Request.ContentLength > int64(d.f.cfg.MaxBody) {
+		c.refuse(errTooLarge(d.f.cfg.MaxBody))
+		return
+	}
+	d.f.parts.Handler.Serve(x)
+}
+
+// busy takes c out of the idle ones.
+func (c *conn) busy() {
+	c.d.busy.push(c)
+	c.d.counters.Idle--
+}
+
+// identify fills in who is at both ends of the connection.
+func (c *conn) identify(req *exchange.Request) {
+	req.Scheme = c.o.scheme
+	req.ServerAddr, req.ServerPort = c.o.addr, c.o.port
+	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
+}
+
+// bulk reports whether content of known length is to come, of which nothing is
+// buffered: it is read past the buffer, and never more than is wanted.
+func (w *work) bulk() bool {
+	return !w.done && w.demand > 0 && w.body.left > 0 && w.framing != tunnel && w.buffered() == 0
+}
+
+// readBulk reads content and delivers it.
+func (c *conn) readBulk() {
+	w := c.w
+	n, err := c.s.Read(c.d.scratch[:min(bulkRead, w.demand, w.body.left)])
+	if !c.received(n, err) || n == 0 {
+		return
+	}
+	w.body.left -= int64(n)
+	c.advancing = true
+	c.content(c.d.scratch[:n])
+	c.advancing = false
+}
+
+// deliver gives the Server what it has demanded of what is there.
+func (c *conn) deliver() {
+	w := c.w
+	for c.state == serving && !c.dead && !w.done {
+		data, err := w.nextContent()
+		switch {
+		case err != nil:
+			c.contentFailed(err)
+		case len(data) > 0:
+			c.content(data)
+		case w.complete():
+			c.contentEnd()
+		case c.eof && w.buffered() == 0:
+			if w.framing == tunnel {
+				c.contentEnd()
+			} else {
+				c.contentFailed(errCutContent())
+			}
+		default:
+			if w.demand > 0 || w.buffered() < headRead {
+				c.full = false
+			}
+			return
+		}
+	}
+	if c.state == serving && !c.dead {
+		if w.buffered() < headRead {
+			c.full = false
+		}
+		c.halfClosed()
+	}
+}
+
+// nextContent takes the next piece of content, within the demand, out of the
+// buffer.
+func (w *work) nextContent() ([]byte, *exchange.Error) {
+	src := w.in[w.r:]
+	if w.x.Request.ContentLength < 0 && w.framing != tunnel {
+		for len(src) > 0 && !w.chunked.Done() {
+			data, n, err := w.chunked.Next(src, w.demand)
+			w.consume(n)
+			if err != nil || len(data) > 0 || n == 0 {
+				return data, err
+			}
+			src = src[n:]
+		}
+		return nil, nil
+	}
+	n := int64(len(src))
+	if w.framing != tunnel {
+		n = min(n, w.body.left)
+		w.body.left -= min(n, w.demand)
+	}
+	n = min(n, w.demand)
+	w.consume(int(n))
+	return src[:n], nil
+}
+
+// complete reports whether all content has been taken.
+func (w *work) complete() bool {
+	switch {
+	case w.framing == tunnel:
+		return false
+	case w.x.Request.ContentLength < 0:
+		return w.chunked.Done()
+	}
+	return w.body.left == 0
+}
+
+// content delivers p.
+func (c *conn) content(p []byte) {
+	w := c.w
+	x := &w.x
+	w.demand -= int64(len(p))
+	x.Stats.ContentIn += int64(len(p))
+	w.body.pace.progress(len(p), c.d.l.Now(), &c.d.f.cfg)
+	if x.Stats.ContentIn > int64(c.d.f.cfg.MaxBody) && w.framing != tunnel {
+		c.contentFailed(errTooLarge(c.d.f.cfg.MaxBody))
+		return
+	}
+	if x.Server != nil {
+		x.Server.Content(x, p)
+	}
+}
+
+// contentEnd tells the Server that the content is whole.
+func (c *conn) contentEnd() {
+	w := c.w
+	w.done = true
+	if w.x.Request.ContentLength < 0 && w.framing != tunnel {
+		w.x.Request.Trailers = w.chunked.AppendTrailers(w.x.Request.Trailers[:0])
+	}
+	if w.x.Server != nil {
+		w.x.Server.ContentEnd(&w.x, nil)
+	}
+}
+
+// contentFailed tells the Server that the content will not be whole. Nothing
+// more is read as a request.
+func (c *conn) contentFailed(err *exchange.Error) {
+	w := c.w
+	w.done, w.close, w.linger, w.demand = true, true, true, 0
+	c.d.counters.Refused++
+	c.logRefusal(err)
+	if w.x.Server != nil {
+		w.x.Server.ContentEnd(&w.x, err)
+	}
+}
+
+// halfClosed tells the Server, once, that the client has finished sending.
+func (c *conn) halfClosed() {
+	if !c.eof || c.told || c.w.linger || c.d.f.cfg.HalfClose || c.w.framing == tunnel {
+		return
+	}
+	c.told = true
+	x := &c.w.x
+	if x.Server != nil {
+		x.Server.Gone(x, exchange.ErrHalfClosed)
+	}
+}
+
+// skip throws the rest of the content away, within bounds, and reports whether
+// there is a next request to look for.
+func (c *conn) skip() bool {
+	w := c.w
+	w.demand = math.MaxInt64
+	for !w.complete() {
+		data, err := w.nextContent()
+		w.skipped += int64(len(data))
+		w.body.pace.progress(len(data), c.d.l.Now(), &c.d.f.cfg)
+		switch {
+		case err != nil || w.skipped > maxSkip:
+			c.leaveLingering()
+			return false
+		case len(data) > 0 || w.complete():
+		case c.eof:
+			c.close(false)
+			return false
+		default:
+			c.full = false
+			return false
+		}
+	}
+	w.done = true
+	return c.nextRequest()
+}
+
+// Demand implements exchange.Client.
+func (c *conn) Demand(x *exchange.Exchange, n int) {
+	w := c.holding(x)
+	if w == nil || w.done && w.framing != tunnel || n <= 0 {
+		return
+	}
+	w.demand = min(w.demand, math.MaxInt64-int64(n)) + int64(n)
+	if !w.demanded && w.expect && !x.HeadSent && w.buffered() == 0 && !c.dead {
+		w.out = append(w.out, wire.Continue...)
+	}
+	w.demanded, w.expect = true, false
+	c.full = false
+	c.touch()
+}
+
+// The ways content fails.
+
+func errTooLarge(limit any) *exchange.Error {
+	return refusal(http.StatusRequestEntityTooLarge, "the body is larger than max_body (%v)", limit)
+}
+
+func errSlowContent() *exchange.Error {
+	return refusal(http.StatusRequestTimeout, "the body comes too slowly (min_rate, min_rate_grace, idle_timeout)")
+}
+
+func errSlowHead() *exchange.Error {
+	return refusal(http.StatusRequestTimeout, "the request head did not come whole in time (header_timeout)")
+}
+
+func errCutContent() *exchange.Error {
+	return &exchange.Error{Status: http.StatusBadRequest, Reason: "the body ended before it was whole", Err: exchange.ErrClientGone}
+}
+
+var errSlowReader = errors.New("the client takes the answer too slowly (min_rate, min_rate_grace, idle_timeout)")

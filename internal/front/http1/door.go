@@ -1,0 +1,234 @@
+package http1
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+	wire "rickhouse/internal/wire/http1"
+)
+
+const (
+	// headRead is the most octets read at a time while they may be a head, and
+	// the most that wait for a Server that has not demanded them.
+	headRead = 16 << 10
+	// bulkRead is the most octets of content read at a time.
+	bulkRead = 64 << 10
+	// maxSpare is how many works a Door keeps for later.
+	maxSpare = 256
+	// evictions is how many idle connections go when files run out.
+	evictions = 8
+	// retryAfter is how soon a Door that has paused looks again.
+	retryAfter = int64(100 * time.Millisecond)
+	// firstOctets is how long, when draining, a new connection may take to send
+	// what it has been accepted for.
+	firstOctets = int64(time.Second)
+	// lastOnes is how long after Drain began connections are still accepted.
+	lastOnes = int64(20 * time.Millisecond)
+)
+
+// Counters are what a Door has seen. Read them on its Loop.
+type Counters struct {
+	Accepted  uint64 // connections
+	Open      int    // connections now
+	Idle      int    // of these, waiting for a request
+	Evicted   uint64 // idle connections closed to make room
+	Requests  uint64 // heads that were understood
+	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
+	Broken    uint64 // answers that were cut
+	OctetsIn  uint64
+	OctetsOut uint64
+}
+
+// Door is a Front's part on one Loop. See the package comment: only the Loop may
+// call its methods.
+type Door struct {
+	f        *Front
+	l        *loop.Loop
+	idle     connList // no request, or part of a head
+	busy     connList
+	spare    []*work
+	scratch  []byte // what is being read
+	nobody   exchange.Client
+	small    []byte // a piece of framing in the making
+	pieces   [2][]byte
+	reply    wire.Reply
+	counters Counters
+
+	acceptors  []*loop.Acceptor
+	paused     bool
+	retry      loop.Timer
+	nextReport int64
+	draining   bool
+	drained    func()
+}
+
+// Serve accepts connections from a listening socket, which must stay open until
+// the Door has drained or is closed.
+func (d *Door) Serve(ln *listen.Listener) error {
+	o := newOrigin(ln.Addr())
+	a, err := d.l.Accept(ln.FD(), loop.AcceptConfig{
+		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(o, fd, remote) },
+		OnError: d.refused,
+	})
+	if err != nil {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	d.acceptors = append(d.acceptors, a)
+	return nil
+}
+
+// ServeConn serves one connection of any kind, which is the Door's from now on.
+// addr is where it came in.
+func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
+	remote, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	c := d.newConn(newOrigin(addr), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+	c.opened(d.l.AttachConn(nc, c))
+}
+
+func (d *Door) accepted(o *origin, fd int, remote netip.AddrPort) {
+	c := d.newConn(o, remote)
+	s, err := d.l.Attach(fd, c)
+	if err != nil {
+		d.f.parts.Log.Error("cannot serve a connection", "error", err)
+		return
+	}
+	c.opened(s)
+	if d.f.open.Load() > d.f.maxOpen && !d.evict(c) {
+		d.pause()
+	}
+}
+
+// refused is told that the kernel has no file for a connection.
+func (d *Door) refused(err error) {
+	for range evictions {
+		d.evict(nil)
+	}
+	if now := d.l.Now(); now >= d.nextReport {
+		d.nextReport = now + int64(time.Second)
+		d.f.parts.Log.Error("cannot accept connections: raise the limit of open files (ulimit -n) or lower max_connections",
+			"error", err, "connections", d.f.open.Load())
+	}
+}
+
+// evict closes the connection that has been idle for longest, if there is one
+// besides c.
+func (d *Door) evict(besides *conn) bool {
+	c := d.idle.oldest()
+	if c == nil || c == besides {
+		return false
+	}
+	d.counters.Evicted++
+	c.close(false)
+	return true
+}
+
+// pause stops accepting until a connection is gone.
+func (d *Door) pause() {
+	if d.paused || d.draining {
+		return
+	}
+	d.paused = true
+	for _, a := range d.acceptors {
+		a.Pause()
+	}
+	d.l.SetTimer(&d.retry, d.l.Now()+retryAfter)
+}
+
+// unpause goes on accepting if there is room, or makes some. Other Doors'
+// connections count too, so that it looks again and again.
+func (d *Door) unpause() {
+	if !d.paused {
+		return
+	}
+	if d.f.open.Load() >= d.f.maxOpen && !d.evict(nil) {
+		d.l.SetTimer(&d.retry, d.l.Now()+retryAfter)
+		return
+	}
+	d.paused = false
+	d.l.StopTimer(&d.retry)
+	for _, a := range d.acceptors {
+		a.Resume()
+	}
+}
+
+// closed is told of each connection that is gone.
+func (d *Door) closed() {
+	d.f.open.Add(-1)
+	d.counters.Open--
+	if d.paused && d.f.open.Load() < d.f.maxOpen {
+		d.unpause()
+	}
+	d.checkDrained()
+}
+
+// Drain takes in what the kernel has accepted, accepts no more, and lets what is
+// there be answered: answers say "Connection: close", idle connections are
+// closed. done is called once, on the Loop, when no connection is left. Call
+// Quiesce on the listening sockets first, and Close when waiting has to end.
+func (d *Door) Drain(done func()) {
+	d.drained = done
+	d.draining, d.paused = true, false
+	for _, a := range d.acceptors {
+		a.Pause()
+		d.takeIn(a)
+	}
+	d.retry.Task = exchange.TaskFunc(d.shut)
+	d.l.SetTimer(&d.retry, d.l.Now()+lastOnes)
+	d.idle.each(func(c *conn) {
+		switch {
+		case c.state != idle:
+		case c.requests == 0:
+			c.until = min(c.until, d.l.Now()+firstOctets)
+			c.arm()
+		default:
+			c.leave()
+		}
+	})
+}
+
+func (d *Door) takeIn(a *loop.Acceptor) {
+	if _, err := a.DrainBacklog(); err != nil {
+		d.f.parts.Log.Warn("some connections that the kernel had accepted are lost", "error", err)
+	}
+}
+
+// shut ends accepting, after what has come since Drain began: a handshake may
+// have been under way.
+func (d *Door) shut() {
+	for _, a := range d.acceptors {
+		d.takeIn(a)
+		a.Close()
+	}
+	d.acceptors = nil
+	d.checkDrained()
+}
+
+func (d *Door) checkDrained() {
+	if d.draining && d.acceptors == nil && d.counters.Open == 0 && d.drained != nil {
+		d.l.Defer(exchange.TaskFunc(d.drained))
+		d.drained = nil
+	}
+}
+
+// Close cuts every connection at once and accepts no more. Servers that hold an
+// Exchange are told by Gone with exchange.ErrShutdown at the end of the turn.
+func (d *Door) Close() {
+	d.draining, d.paused = true, false
+	for _, a := range d.acceptors {
+		a.Close()
+	}
+	d.acceptors = nil
+	d.l.StopTimer(&d.retry)
+	cut := func(c *conn) { c.lost(exchange.ErrShutdown) }
+	d.idle.each(cut)
+	d.busy.each(cut)
+	d.checkDrained()
+}
+
+// Counters returns what the Door has seen.
+func (d *Door) Counters() Counters { return d.counters }

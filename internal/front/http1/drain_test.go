@@ -1,0 +1,127 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"rickhouse/internal/exchange"
+)
+
+// drain starts to drain and returns what is closed when it is done.
+func (s *server) drain() <-chan struct{} {
+	done := make(chan struct{})
+	s.on(func() { s.door.Drain(func() { close(done) }) })
+	return done
+}
+
+func TestDrain(t *testing.T) {
+	h := newHeld()
+	s := start(t, Config{}, h)
+	idle := s.dial().send(get("/warm"))
+	x := wait(t, h.xs, "a request")
+	s.on(func() { x.Answer(200, "") })
+	idle.read("GET")
+	running := s.dial().send(get("/running"))
+	x = wait(t, h.xs, "a request")
+	const begun = "GET /half HTTP/1.1\r\n"
+	half := s.dial().send(begun)
+	s.until("half a head is there", func() bool { return s.counters().OctetsIn >= uint64(len(get("/warm")+get("/running")+begun)) })
+
+	// These are in the backlog: the loop is busy while they come.
+	var late []*client
+	var done <-chan struct{}
+	ch := make(chan struct{})
+	s.on(func() {
+		for range 5 {
+			late = append(late, s.dial().send(get("/late")))
+		}
+		s.door.Drain(func() { close(ch) })
+	})
+	done = ch
+	idle.ended()
+	half.send("Host: a\r\n\r\n")
+	for range 6 {
+		y := wait(t, h.xs, "what was accepted is served")
+		s.on(func() { y.Answer(200, string(y.Request.Path)) })
+	}
+	for _, c := range append(late, half) {
+		if res := c.read("GET"); !res.Close || res.StatusCode != 200 {
+			t.Errorf("got %+v", res)
+		}
+		c.ended()
+	}
+	select {
+	case <-done:
+		t.Error("drained while a request runs")
+	default:
+	}
+	s.on(func() { x.Answer(200, "done") })
+	if res := running.read("GET"); !res.Close || res.body != "done" {
+		t.Errorf("got %+v", res)
+	}
+	wait(t, done, "drained")
+}
+
+func TestDrainWithNobodyThere(t *testing.T) {
+	s := start(t, Config{}, hello)
+	wait(t, s.drain(), "drained")
+}
+
+// A request that has come on an idle connection, and was not read yet, is
+// answered.
+func TestDrainReadsOnce(t *testing.T) {
+	s := start(t, Config{}, hello)
+	c := s.dial()
+	c.get(get("/"))
+	done := make(chan struct{})
+	s.on(func() {
+		c.send(get("/last"))
+		s.door.Drain(func() { close(done) })
+	})
+	// Where goroutines read, a loop cannot know what has come.
+	b, err := io.ReadAll(c.r)
+	if res := string(b); err == nil && res != "" && (!strings.Contains(res, "hello /last") || !strings.Contains(res, "Connection: close")) {
+		t.Errorf("got %q", res)
+	}
+	wait(t, done, "drained")
+}
+
+// A connection that was accepted and says nothing does not hold a drain up for
+// long, and one that says something is served.
+func TestDrainNewConnections(t *testing.T) {
+	s := start(t, Config{}, hello)
+	silent, talks := s.dial(), s.dial()
+	s.until("both are accepted", func() bool { return s.counters().Accepted == 2 })
+	done := s.drain()
+	if res := talks.get(get("/")); !res.Close || res.body != "hello /" {
+		t.Errorf("got %+v", res)
+	}
+	silent.ended()
+	wait(t, done, "drained")
+}
+
+func TestClose(t *testing.T) {
+	h := newHeld()
+	s := start(t, Config{}, h)
+	idle := s.dial()
+	running := s.dial().send(get("/"))
+	x := wait(t, h.xs, "a request")
+	s.until("both are accepted", func() bool { return s.counters().Accepted == 2 })
+	done := s.drain()
+	s.on(s.door.Close)
+	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrShutdown) {
+		t.Errorf("got %v", cause)
+	}
+	wait(t, done, "drained")
+	idle.ended()
+	running.ended()
+	s.on(func() { x.Abort(exchange.ErrShutdown) })
+	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrShutdown) {
+		t.Errorf("observed %+v", o)
+	}
+	if n := s.counters(); n.Open != 0 || n.Idle != 0 {
+		t.Errorf("counters %+v", n)
+	}
+}

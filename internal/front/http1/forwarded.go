@@ -1,0 +1,308 @@
+package http1
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+
+	"rickhouse/internal/exchange"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// trusted are the proxies whose word is believed.
+type trusted struct {
+	unix        bool
+	prefixes    []netip.Prefix
+	http, https []byte
+}
+
+// newTrusted reads what Validate has accepted.
+func newTrusted(texts []string) trusted {
+	t := trusted{http: []byte("http"), https: []byte("https")}
+	for _, text := range texts {
+		if text == "unix" {
+			t.unix = true
+		} else if p, err := parsePrefix(text); err == nil {
+			t.prefixes = append(t.prefixes, p)
+		}
+	}
+	return t
+}
+
+func (t *trusted) has(a netip.Addr) bool {
+	for _, p := range t.prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded is what a chain of proxies says of a request.
+type forwarded struct {
+	addr        netip.Addr // of the client; the zero Addr if it is not told
+	port        uint16
+	proto, host []byte
+}
+
+// apply sets who the client is and how it addressed us: what trusted proxies
+// say, where there are any. Fields that say such things are removed if the peer
+// is not trusted. buf is room for the client's address in text.
+func (t *trusted) apply(req *exchange.Request, unix bool, buf []byte) {
+	if !told(req.Fields) {
+		return
+	}
+	peer := netip.Addr{}
+	if !unix {
+		peer, _ = parseAddr(req.ClientAddr)
+	}
+	if unix && !t.unix || !unix && !t.has(peer) {
+		req.Fields = removeForwarded(req.Fields)
+		return
+	}
+	f := forwarded{addr: peer}
+	if has(req.Fields, "forwarded") {
+		t.standard(req.Fields, &f)
+	} else {
+		t.customary(req.Fields, &f)
+	}
+	if f.addr.IsValid() && f.addr != peer {
+		req.ClientAddr, req.ClientPort = f.addr.AppendTo(buf), f.port
+	}
+	switch {
+	case equalFold(f.proto, "https"), equalFold(f.proto, "wss"):
+		req.Scheme = t.https
+	case equalFold(f.proto, "http"), equalFold(f.proto, "ws"):
+		req.Scheme = t.http
+	}
+	if wire.ValidAuthority(f.host) {
+		req.Host = f.host
+		for i := range req.Fields {
+			if string(req.Fields[i].Name) == "host" {
+				req.Fields[i].Value = f.host
+			}
+		}
+	}
+}
+
+// told reports whether there are fields about forwarding.
+func told(fields []exchange.Field) bool {
+	for i := range fields {
+		if isForwarded(fields[i].Name) {
+			return true
+		}
+	}
+	return false
+}
+
+func isForwarded(name []byte) bool {
+	if len(name) < 9 || name[0] != 'f' && name[0] != 'x' {
+		return false
+	}
+	return string(name) == "forwarded" || bytes.HasPrefix(name, []byte("x-forwarded-")) || string(name) == "x-real-ip"
+}
+
+func removeForwarded(fields []exchange.Field) []exchange.Field {
+	kept := fields[:0]
+	for _, f := range fields {
+		if !isForwarded(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+func has(fields []exchange.Field, name string) bool {
+	for i := range fields {
+		if string(fields[i].Name) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// customary reads X-Forwarded-For, -Proto and -Host.
+func (t *trusted) customary(fields []exchange.Field, f *forwarded) {
+	hops, total := 0, 0
+	for i := len(fields) - 1; i >= 0; i-- {
+		if string(fields[i].Name) != "x-forwarded-for" {
+			continue
+		}
+		total += 1 + bytes.Count(fields[i].Value, []byte(","))
+	}
+	for hops < total {
+		addr, port, ok := parseNode(elementFromRight(fields, "x-forwarded-for", hops))
+		hops++
+		if !ok {
+			break
+		}
+		f.addr, f.port = addr, port
+		if !t.has(addr) {
+			break
+		}
+	}
+	f.proto = sameHop(fields, "x-forwarded-proto", hops, total)
+	f.host = sameHop(fields, "x-forwarded-host", hops, total)
+}
+
+// sameHop returns the element of a list that the proxy wrote whose word was the
+// last to be believed: the hops-th from the right if each proxy has added one,
+// else the last, which the nearest proxy has written.
+func sameHop(fields []exchange.Field, name string, hops, total int) []byte {
+	count := 0
+	for i := range fields {
+		if string(fields[i].Name) == name {
+			count += 1 + bytes.Count(fields[i].Value, []byte(","))
+		}
+	}
+	if count != total || hops == 0 {
+		hops = 1
+	}
+	return elementFromRight(fields, name, hops-1)
+}
+
+// elementFromRight returns element n, counted from 0 at the right, of the list
+// that all fields of that name make up, or nil.
+func elementFromRight(fields []exchange.Field, name string, n int) []byte {
+	for i := len(fields) - 1; i >= 0; i-- {
+		if string(fields[i].Name) != name {
+			continue
+		}
+		list := fields[i].Value
+		for {
+			comma := bytes.LastIndexByte(list, ',')
+			if n == 0 {
+				return bytes.Trim(list[comma+1:], " \t")
+			}
+			n--
+			if comma < 0 {
+				break
+			}
+			list = list[:comma]
+		}
+	}
+	return nil
+}
+
+// standard reads Forwarded (RFC 7239): from the right, an element is believed if
+// the one who wrote it is trusted.
+func (t *trusted) standard(fields []exchange.Field, f *forwarded) {
+	for i := len(fields) - 1; i >= 0; i-- {
+		if string(fields[i].Name) != "forwarded" {
+			continue
+		}
+		rest := fields[i].Value
+		for len(rest) > 0 {
+			var element []byte
+			var ok bool
+			if rest, element, ok = lastElement(rest); !ok {
+				return
+			}
+			var node []byte
+			node, f.proto, f.host = parseElement(element)
+			addr, port, ok := parseNode(node)
+			if !ok {
+				return
+			}
+			f.addr, f.port = addr, port
+			if !t.has(addr) {
+				return
+			}
+		}
+	}
+}
+
+// lastElement cuts the last element off a list whose elements may hold quoted
+// strings. It reports false if the quotes do not match or hold escapes, which
+// none of what is wanted needs.
+func lastElement(list []byte) (rest, element []byte, ok bool) {
+	quoted := false
+	for i := len(list) - 1; i >= 0; i-- {
+		switch list[i] {
+		case '\\':
+			return nil, nil, false
+		case '"':
+			quoted = !quoted
+		case ',':
+			if !quoted {
+				return list[:i], list[i+1:], true
+			}
+		}
+	}
+	return nil, list, !quoted
+}
+
+// parseElement takes the pairs of an element of Forwarded apart.
+func parseElement(element []byte) (node, proto, host []byte) {
+	for len(element) > 0 {
+		pair := element
+		element = nil
+		quoted := false
+		for i, b := range pair {
+			if b == '"' {
+				quoted = !quoted
+			} else if b == ';' && !quoted {
+				pair, element = pair[:i], pair[i+1:]
+				break
+			}
+		}
+		name, value, _ := bytes.Cut(bytes.Trim(pair, " \t"), []byte("="))
+		if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+			value = value[1 : n-1]
+		}
+		switch {
+		case equalFold(name, "for"):
+			node = value
+		case equalFold(name, "proto"):
+			proto = value
+		case equalFold(name, "host"):
+			host = value
+		}
+	}
+	return node, proto, host
+}
+
+// parseNode reads an address with or without a port, IPv6 with or without
+// brackets.
+func parseNode(node []byte) (addr netip.Addr, port uint16, ok bool) {
+	if len(node) == 0 || len(node) > 64 {
+		return addr, 0, false
+	}
+	if addr, ok = parseAddr(node); ok {
+		return addr, 0, true
+	}
+	host := node
+	if i := bytes.LastIndexByte(node, ':'); i >= 0 && node[len(node)-1] != ']' {
+		// An obfuscated port is none.
+		n, _ := strconv.ParseUint(string(node[i+1:]), 10, 16)
+		host, port = node[:i], uint16(n)
+	}
+	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
+		host = host[1 : n-1]
+	}
+	addr, ok = parseAddr(host)
+	return addr, port, ok
+}
+
+// parseAddr reads an address; IPv4, which most are, without allocating.
+func parseAddr(b []byte) (netip.Addr, bool) {
+	var four [4]byte
+	field, digits, value := 0, 0, 0
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9' && digits < 3 && (digits == 0 || value > 0):
+			value = value*10 + int(c-'0')
+			digits++
+		case c == '.' && digits > 0 && field < 3 && value < 256:
+			four[field] = byte(value)
+			field, digits, value = field+1, 0, 0
+		default:
+			a, err := netip.ParseAddr(string(b))
+			return a.Unmap().WithZone(""), err == nil
+		}
+	}
+	four[3] = byte(value)
+	return netip.AddrFrom4(four), field == 3 && digits > 0 && value < 256
+}
+
+func equalFold(b []byte, s string) bool { return bytes.EqualFold(b, []byte(s)) }

@@ -1,0 +1,113 @@
+package http1
+
+import (
+	"log/slog"
+	"strings"
+	"sync/atomic"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// Parts are what a Front works with.
+type Parts struct {
+	// Handler answers every Exchange.
+	Handler exchange.Handler
+	// Log gets a line for each client that breaks a rule.
+	Log *slog.Logger
+	// Store takes what slow clients have not taken; nil for none. Spool says how
+	// much stays in memory before, and how much the Store takes of one answer.
+	Store *spool.Store
+	Spool spool.Config
+	// Observe, if not nil, is called once for every Exchange, on its Loop, when
+	// its answer is with the kernel or cut, while its Request is still valid. It
+	// is called as well for what was refused before any Handler saw it; then the
+	// Request holds as much as was understood.
+	Observe func(x *exchange.Exchange)
+}
+
+// Front serves HTTP/1. It is safe for concurrent use.
+type Front struct {
+	cfg     Config
+	parts   Parts
+	limits  wire.Limits
+	server  []byte
+	trusted trusted
+
+	memory    int   // octets of an answer in memory
+	maxAnswer int64 // octets of an answer in the spool
+
+	maxOpen int64
+	open    atomic.Int64 // connections of all Doors
+}
+
+// New makes a Front, or says what is wrong with cfg.
+func New(cfg Config, p Parts) (*Front, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	f := &Front{cfg: cfg, parts: p, limits: cfg.limits(), trusted: newTrusted(cfg.TrustedProxies)}
+	if cfg.ServerHeader != "none" {
+		f.server = []byte(cfg.ServerHeader)
+	}
+	s := p.Spool.WithDefaults()
+	f.memory, f.maxAnswer = int(s.Memory), int64(s.MaxAnswer)
+	f.maxOpen = int64(cfg.MaxConnections)
+	if f.maxOpen == 0 {
+		f.maxOpen = defaultConnections(openFiles())
+	}
+	return f, nil
+}
+
+// defaultConnections leaves some of the files a process may open for workers,
+// the spool and files that are sent.
+func defaultConnections(files uint64) int64 {
+	const most = 1 << 20
+	files = min(files, most)
+	reserve := max(64, files/8)
+	if files < 2*reserve {
+		return int64(max(16, files/2))
+	}
+	return int64(files - reserve)
+}
+
+// Open is the number of connections there are now.
+func (f *Front) Open() int64 { return f.open.Load() }
+
+// Door makes the Front's part on one Loop; there is one for each. It may be
+// called before the Loop runs, and not from elsewhere afterwards.
+func (f *Front) Door(l *loop.Loop) *Door {
+	d := &Door{f: f, l: l, scratch: make([]byte, bulkRead)}
+	d.retry.Task = exchange.TaskFunc(d.unpause)
+	d.nobody = nobody{d}
+	d.reply.Server = f.server
+	d.idle.init()
+	d.busy.init()
+	return d
+}
+
+// origin is a listening socket as its connections see it.
+type origin struct {
+	addr   []byte
+	port   uint16
+	unix   bool
+	scheme []byte
+}
+
+func newOrigin(a listen.Addr) *origin {
+	o := &origin{scheme: []byte("http")}
+	if a.Path != "" {
+		o.addr, o.unix = []byte(a.Path), true
+		return o
+	}
+	host, _, _ := strings.Cut(a.Host, "%")
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	o.addr, o.port = []byte(host), uint16(a.Port)
+	return o
+}

@@ -1,0 +1,388 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+)
+
+// patience is how long a test waits for what should happen.
+const patience = 30 * time.Second
+
+// server is a Front with one Door on a running Loop.
+type server struct {
+	t        *testing.T
+	l        *loop.Loop
+	front    *Front
+	door     *Door
+	listener *listen.Listener
+	log      logBuffer
+	panics   chan any
+
+	mu       sync.Mutex
+	observed []observation
+}
+
+// observation is what Observe saw of an Exchange.
+type observation struct {
+	method, path string
+	client       string
+	status       int
+	in, out      int64
+	err          error
+	finished     bool
+}
+
+// logBuffer is a log that several goroutines may use.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type handler = exchange.HandlerFunc
+
+// start serves h on a free port with cfg; change, if not nil, changes the Parts.
+func start(t *testing.T, cfg Config, h exchange.Handler, change ...func(*Parts)) *server {
+	t.Helper()
+	return startOn(t, "127.0.0.1:0", cfg, h, change...)
+}
+
+func startUnix(t *testing.T, cfg Config, h exchange.Handler) *server {
+	t.Helper()
+	return startOn(t, "unix:"+filepath.Join(t.TempDir(), "s"), cfg, h)
+}
+
+func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*Parts)) *server {
+	t.Helper()
+	s := &server{t: t, panics: make(chan any, 10)}
+	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe}
+	for _, f := range change {
+		f(&p)
+	}
+	addr, err := listen.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	if s.front, err = New(cfg, p); err != nil {
+		t.Fatal(err)
+	}
+	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, _ []byte) { s.panics <- value }}); err != nil {
+		t.Fatal(err)
+	}
+	s.door = s.front.Door(s.l)
+	if err := s.door.Serve(s.listener); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.l.Run() }()
+	t.Cleanup(func() {
+		s.l.Stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = s.listener.Close()
+		for len(s.panics) > 0 {
+			t.Errorf("panic: %v", <-s.panics)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", s.log.String())
+		}
+	})
+	return s
+}
+
+func (s *server) observe(x *exchange.Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observed = append(s.observed, observation{
+		string(x.Request.Method), string(x.Request.Path), string(x.Request.ClientAddr), x.Response.Status,
+		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Finished > 0,
+	})
+}
+
+// seen waits until n Exchanges have been observed and returns them.
+func (s *server) seen(n int) []observation {
+	s.t.Helper()
+	var got []observation
+	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		got = append([]observation(nil), s.observed...)
+		return len(got) >= n
+	})
+	return got
+}
+
+// until polls until done.
+func (s *server) until(what string, done func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// on runs f on the Loop and waits for it.
+func (s *server) on(f func()) {
+	s.t.Helper()
+	done := make(chan struct{})
+	s.l.Post(exchange.TaskFunc(func() {
+		defer close(done)
+		f()
+	}))
+	select {
+	case <-done:
+	case <-time.After(patience):
+		s.t.Fatal("the loop does not answer")
+	}
+}
+
+func (s *server) counters() (c Counters) {
+	s.t.Helper()
+	s.on(func() { c = s.door.Counters() })
+	return c
+}
+
+// client is one connection to a server.
+type client struct {
+	t *testing.T
+	net.Conn
+	r *bufio.Reader
+}
+
+func (s *server) dial() *client {
+	s.t.Helper()
+	a := s.listener.Addr()
+	network, address := "tcp", a.String()
+	if a.Path != "" {
+		network, address = "unix", a.Path
+	}
+	c, err := net.Dial(network, address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience))
+	return &client{s.t, c, bufio.NewReader(c)}
+}
+
+// send sends text; an error is left to whoever reads.
+func (c *client) send(text string) *client {
+	_, _ = io.WriteString(c.Conn, text)
+	return c
+}
+
+// response is an answer as a client read it.
+type response struct {
+	*http.Response
+	body string
+	err  error // of reading the body
+}
+
+// read reads an answer to a request of that method.
+func (c *client) read(method string) response {
+	c.t.Helper()
+	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	if err != nil {
+		c.t.Fatalf("reading an answer: %v", err)
+	}
+	body, err := io.ReadAll(res.Body)
+	return response{res, string(body), err}
+}
+
+// get sends text and reads the answer as that to GET.
+func (c *client) get(text string) response {
+	c.t.Helper()
+	return c.send(text).read("GET")
+}
+
+// all reads to the end.
+func (c *client) all() string {
+	c.t.Helper()
+	b, err := io.ReadAll(c.r)
+	if err != nil {
+		c.t.Fatalf("reading to the end: %v after %q", err, b)
+	}
+	return string(b)
+}
+
+// ended fails unless the server has closed the connection.
+func (c *client) ended() {
+	c.t.Helper()
+	if b, err := c.r.ReadByte(); err == nil {
+		c.t.Errorf("got %q, want the end", b)
+	} else if isTimeout(err) {
+		c.t.Errorf("the connection was not closed: %v", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// finishSending sends FIN.
+func (c *client) finishSending() {
+	c.t.Helper()
+	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// vanish sends RST.
+func (c *client) vanish() {
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
+	_ = c.Conn.Close()
+}
+
+// hello answers with the path.
+var hello = handler(func(x *exchange.Exchange) {
+	x.Answer(200, "hello "+string(x.Request.Path))
+})
+
+// collector is a Server that gathers the content, window by window, and then
+// calls done.
+type collector struct {
+	window int
+	got    []byte
+	done   func(x *exchange.Exchange, content []byte, err error)
+	gone   func(x *exchange.Exchange, cause error)
+}
+
+func (s *collector) Content(x *exchange.Exchange, p []byte) {
+	if len(p) > s.window {
+		panic("more content than was demanded")
+	}
+	s.got = append(s.got, p...)
+	x.Demand(len(p))
+}
+
+func (s *collector) ContentEnd(x *exchange.Exchange, err error) { s.done(x, s.got, err) }
+func (s *collector) Drained(*exchange.Exchange, int)            {}
+
+func (s *collector) Gone(x *exchange.Exchange, cause error) {
+	if s.gone != nil {
+		s.gone(x, cause)
+		return
+	}
+	x.Abort(cause)
+}
+
+// echo answers with the content.
+func echo(window int) exchange.Handler {
+	return handler(func(x *exchange.Exchange) {
+		answer := func(x *exchange.Exchange, content []byte, err error) {
+			if err != nil {
+				x.Fail(err)
+				return
+			}
+			for _, f := range x.Request.Trailers {
+				x.Response.Add("X-Trailer", string(f.Name)+"="+string(f.Value))
+			}
+			x.Answer(200, string(content))
+		}
+		if !x.HasContent {
+			answer(x, nil, nil)
+			return
+		}
+		x.Server = &collector{window: window, done: answer}
+		x.Demand(window)
+	})
+}
+
+// held is a handler that keeps what it is given for the test to finish.
+type held struct {
+	xs chan *exchange.Exchange
+	collector
+	drained func(x *exchange.Exchange, n int)
+	causes  chan error
+	ends    chan error
+}
+
+func newHeld() *held {
+	return &held{xs: make(chan *exchange.Exchange, 100), causes: make(chan error, 100), ends: make(chan error, 100)}
+}
+
+func (h *held) Serve(x *exchange.Exchange) {
+	x.Server = h
+	h.xs <- x
+}
+
+func (h *held) Content(x *exchange.Exchange, p []byte) { h.got = append(h.got, p...) }
+
+func (h *held) ContentEnd(x *exchange.Exchange, err error) { h.ends <- err }
+
+func (h *held) Drained(x *exchange.Exchange, n int) {
+	if h.drained != nil {
+		h.drained(x, n)
+	}
+}
+
+func (h *held) Gone(x *exchange.Exchange, cause error) { h.causes <- cause }
+
+// wait takes from ch.
+func wait[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("it never came to this: %s", what)
+		panic("unreachable")
+	}
+}
+
+// get is a plain request for a path.
+func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+
+// post is a request with content.
+func post(content string) string {
+	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(content), content)
+}
+
+// part is a request without its last octets.
+func part(request string) string { return request[:len(request)-3] }
+
+// chunked is a request with chunked content, pieces of up to size octets.
+func chunked(content string, size int, trailers string) string {
+	var b strings.Builder
+	b.WriteString("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+	for len(content) > 0 {
+		n := min(size, len(content))
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, content[:n])
+		content = content[n:]
+	}
+	return b.String() + "0\r\n" + trailers + "\r\n"
+}

@@ -1,0 +1,47 @@
+package http1
+
+import "time"
+
+// pace is the time by which a client that is being waited for must have done
+// more: at first a grace, then what its octets so far have earned.
+type pace struct {
+	by   int64 // 0 while nobody waits
+	rest int64 // what was left when the last wait ended
+}
+
+// minRest is the least time given when waiting goes on.
+const minRest = int64(time.Second)
+
+// wait starts the clock if it stands still.
+func (p *pace) wait(now int64, c *Config) {
+	if p.by != 0 {
+		return
+	}
+	if p.rest == 0 {
+		p.rest = int64(c.MinRateGrace)
+	}
+	p.by = now + max(p.rest, min(minRest, int64(c.MinRateGrace)))
+}
+
+// pause stops the clock.
+func (p *pace) pause(now int64) {
+	if p.by != 0 {
+		p.rest = max(p.by-now, 1)
+		p.by = 0
+	}
+}
+
+// progress gives the client time for n octets, at most until an idle timeout
+// from now.
+func (p *pace) progress(n int, now int64, c *Config) {
+	earned := int64(n) * int64(time.Second) / int64(c.MinRate)
+	limit := int64(max(c.IdleTimeout, c.MinRateGrace))
+	if p.by != 0 {
+		p.by = min(p.by+earned, now+limit)
+		return
+	}
+	if p.rest == 0 {
+		p.rest = int64(c.MinRateGrace)
+	}
+	p.rest = min(p.rest+earned, limit)
+}

@@ -1,0 +1,144 @@
+package http1
+
+import (
+	"os"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/spool"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// maxKept is how large a buffer may be to be kept for later.
+const maxKept = 32 << 10
+
+// work is what a connection needs while it is not idle. Works are used again:
+// everything in them is either reset or overwritten.
+type work struct {
+	x      exchange.Exchange
+	parser *wire.Parser
+
+	// in[:head] is the head of x.Request; in[r:] has not been consumed.
+	in      []byte
+	head, r int
+
+	body
+	answer
+	addr [64]byte // a forwarded address in text
+}
+
+// body is the state of request content.
+type body struct {
+	chunked  wire.Chunked
+	left     int64 // octets to come, where the length is known
+	demand   int64 // octets the Server takes
+	demanded bool  // Demand has been called
+	expect   bool  // the client waits for 100
+	done     bool  // ContentEnd was called, or there is nothing to come
+	skipped  int64 // octets thrown away
+	pace     pace
+}
+
+// answer is the state of the response.
+type answer struct {
+	framing wire.Framing
+	left    int64 // octets of content to come, where ByLength
+	swallow bool  // content goes nowhere
+	close   bool  // the connection closes after the answer
+	cut     bool  // the answer is not whole
+	linger  bool  // the client may still be sending
+
+	// out[sent:], then queue, is to be written.
+	out    []byte
+	sent   int
+	queue  []piece
+	queued int // octets of memory in queue
+
+	spool       *spool.File
+	spoolPieces int
+	held        bool // the spool is full: what comes is not Drained before it is empty
+
+	undrained int64 // octets of Data that the Server does not know to have left
+	drained   int64 // octets that it is to be told of
+	pace      pace
+}
+
+// piece is part of an answer that waits behind others: memory, part of a file of
+// the Server's, or part of the spool.
+type piece struct {
+	b         []byte
+	file      *os.File // nil for the spool's
+	spooled   bool
+	off, left int64
+}
+
+func (d *Door) take() *work {
+	if n := len(d.spare); n > 0 {
+		w := d.spare[n-1]
+		d.spare[n-1] = nil
+		d.spare = d.spare[:n-1]
+		return w
+	}
+	w := &work{parser: wire.NewParser(&d.f.limits)}
+	w.x.Executor = d.l
+	w.x.Reset()
+	return w
+}
+
+// give takes back a work whose exchange is over.
+func (d *Door) give(w *work) {
+	w.reset()
+	w.x.Client = d.nobody
+	if len(d.spare) >= maxSpare {
+		return
+	}
+	w.in = w.in[:0]
+	if cap(w.in) > maxKept {
+		w.in = nil
+	}
+	if cap(w.out) > maxKept {
+		w.out = nil
+	}
+	w.parser.Reset()
+	d.spare = append(d.spare, w)
+}
+
+// reset makes w ready for the next request of the same connection.
+func (w *work) reset() {
+	w.x.Reset()
+	chunked := w.chunked
+	w.body = body{chunked: chunked}
+	w.answer = answer{out: w.out[:0], queue: w.queue[:0]}
+	w.head, w.r = 0, 0
+}
+
+// buffered is how many octets have come and not been consumed.
+func (w *work) buffered() int { return len(w.in) - w.r }
+
+// buffer appends p to what is buffered. Where it would grow it moves what has not
+// been consumed over what has, but never over the head.
+func (w *work) buffer(p []byte) {
+	if len(w.in)+len(p) > cap(w.in) && w.r > w.head {
+		n := copy(w.in[w.head:], w.in[w.r:])
+		w.in, w.r = w.in[:w.head+n], w.head
+	}
+	w.in = append(w.in, p...)
+}
+
+// write appends p to out. Where it would grow it drops what has been sent: it
+// may take long until a slow client has taken everything.
+func (w *work) write(p []byte) {
+	if len(w.out)+len(p) > cap(w.out) && w.sent > 0 {
+		n := copy(w.out, w.out[w.sent:])
+		w.out, w.sent = w.out[:n], 0
+	}
+	w.out = append(w.out, p...)
+}
+
+// consume takes n octets off.
+func (w *work) consume(n int) {
+	w.r += n
+	if w.r == len(w.in) {
+		w.in = w.in[:w.head]
+		w.r = w.head
+	}
+}
