@@ -1,0 +1,276 @@
+"""The link in pure Python: one socket, read by whichever thread needs something (leader and followers)."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import select
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from . import frames
+from .frames import Frame
+from .ledger import Ledger
+from .report import die, leave
+
+T = TypeVar("T")
+
+_CMSG_SPACE = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_READ = 128 << 10
+_GIVE_BACK = frames.CONTENT_CREDIT // 2
+
+
+class DisconnectedError(ConnectionResetError):
+    """Nobody waits for this answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has gone: nobody waits for this answer any more")
+
+
+class Call:
+    """One request on the link, from its REQUEST frame on."""
+
+    def __init__(self, link: Link, frame: Frame) -> None:
+        self.frame = frame
+        self.slot = frame.slot
+        self.gen = frame.gen
+        self.credit = frames.ANSWER_CREDIT
+        self.streamed = not frame.flags & frames.END and frame.fd < 0
+        self._link = link
+        self._pieces: deque[bytes] = deque()
+        self._complete = False
+        self._cut = False
+        self._taken = 0
+        self._asked = False
+        self.over = False
+
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._link.canceled(self)
+
+    def check_process(self, error: BaseException) -> None:
+        """The application raised: end here if this is a child that it forked."""
+        self._link.check_process(error)
+
+    def content_frame(self, frame: Frame) -> None:
+        """A DATA frame came."""
+        if frame.payload:
+            self._pieces.append(frame.payload)
+        self._complete = self._complete or bool(frame.flags & frames.END)
+        self._cut = self._cut or bool(frame.flags & frames.ABORT)
+
+    def receive(self) -> bytes:
+        """The next piece of streamed content, empty at its end."""
+        if not (self._asked or self.over or self._pieces or self._complete or self._cut):
+            self._asked = True
+            self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(0))  # the front may answer Expect: 100-continue
+        piece = self._link.wait(self._next_piece)
+        self._taken += len(piece)
+        if self._taken >= _GIVE_BACK:
+            self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(self._taken))
+            self._taken = 0
+        return piece
+
+    def _next_piece(self) -> bytes | None:
+        if self.over:
+            raise ValueError("the request is over: its content cannot be read any more")
+        if self._pieces:
+            return self._pieces.popleft()
+        if self._complete:
+            return b""
+        if self._cut:
+            raise ConnectionResetError("the content of the request was cut")
+        if self.gone():
+            raise DisconnectedError
+        return None
+
+    def take_credit(self, most: int) -> int:
+        """How much content may be sent now, at least one octet. It blocks."""
+        return self._link.wait(lambda: self._take_credit(most))
+
+    def _take_credit(self, most: int) -> int | None:
+        if self.gone():
+            raise DisconnectedError
+        n = min(most, self.credit)
+        self.credit -= n
+        return n or None
+
+    def send(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
+        """Write a frame about this request."""
+        self._link.send(frames.pack(kind, flags, self.slot, self.gen, payload))
+
+    def send_file(self, flags: int, offset: int, length: int, fd: int) -> None:
+        """Write a FILE frame with its descriptor."""
+        payload = frames.pack_range(offset, length)
+        kind = frames.ANSWER_FILE
+        self._link.send(frames.pack(kind, flags | frames.FD, self.slot, self.gen, payload), fd)
+
+
+class Link:
+    """The worker's end. Any thread may use it."""
+
+    def __init__(self, fd: int, ledger: Ledger) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._ledger = ledger
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._sending = threading.Lock()
+        self._leading = False
+        self._stopping = False
+        self._waiting: deque[Call] = deque()
+        self._calls: dict[int, Call] = {}
+        self._input = bytearray()
+        self._descriptors: deque[int] = deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._poll.register(self._wake_read, select.POLLIN)
+
+    def take(self) -> Call | None:
+        """The next request, started; None when the worker is to stop. It blocks."""
+        while True:
+            call = self.wait(self._next_call)
+            if not isinstance(call, Call):
+                return None
+            if self._ledger.start(call.slot, call.gen):
+                return call
+            self.finish(call)
+
+    def _next_call(self) -> Call | bool | None:
+        if self._stopping:
+            return True
+        return self._waiting.popleft() if self._waiting else None
+
+    def finish(self, call: Call) -> None:
+        """A request is over, or was never run."""
+        call.over = True
+        with self._changed:
+            if self._calls.get(call.slot) is call:
+                del self._calls[call.slot]
+
+    def canceled(self, call: Call) -> bool:
+        return self._ledger.canceled(call.slot, call.gen)
+
+    def stop(self) -> None:
+        """Take no more requests. A signal handler may call it."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._wake_write.send(b"\0")
+
+    def wait(self, ready: Callable[[], T | None]) -> T:
+        """What `ready` returns once that is not None; meanwhile one thread reads the link for all."""
+        self.check_process()
+        with self._changed:
+            while True:
+                value = ready()
+                if value is not None:
+                    return value
+                if self._leading:
+                    self._changed.wait()
+                    continue
+                self._leading = True
+                self._changed.release()
+                try:
+                    self._poll.poll()
+                finally:
+                    self._changed.acquire()
+                    self._leading = False
+                    self._changed.notify_all()
+                self._read()
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_read.recv(64)
+        try:
+            data, ancillary, flags, _ = self._socket.recvmsg(_READ, _CMSG_SPACE, _CLOEXEC | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            die(f"the link cannot be read: {error}")
+        if flags & socket.MSG_CTRUNC:
+            die("the link lost a descriptor")
+        for level, kind, octets in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds = array.array("i")
+                fds.frombytes(octets[: len(octets) - len(octets) % fds.itemsize])
+                if not _CLOEXEC:
+                    for fd in fds:
+                        os.set_inheritable(fd, False)
+                self._descriptors.extend(fds)
+        if not data:
+            os._exit(1)
+        self._input += data
+        try:
+            self._parse()
+        except frames.MalformedError as error:
+            die(f"the front sent {error}")
+
+    def _parse(self) -> None:
+        at = 0
+        size = frames.HEADER.size
+        while len(self._input) - at >= size:
+            length, kind, flags, slot, gen = frames.parse_header(self._input, at)
+            end = at + size + length
+            if len(self._input) < end:
+                break
+            fd = -1
+            if flags & frames.FD:
+                if not self._descriptors:
+                    raise frames.MalformedError("a frame without its descriptor")
+                fd = self._descriptors.popleft()
+            self._dispatch(Frame(kind, flags, slot, gen, bytes(self._input[at + size : end]), fd))
+            at = end
+        del self._input[:at]
+
+    def _dispatch(self, frame: Frame) -> None:
+        if frame.fd >= 0 and frame.type != frames.REQUEST:
+            raise frames.MalformedError(f"a frame of type {frame.type} with a descriptor")
+        if frame.type == frames.REQUEST:
+            if frame.slot >= self._ledger.slots:
+                raise frames.MalformedError(f"a REQUEST in slot {frame.slot} of {self._ledger.slots}")
+            call = Call(self, frame)
+            self._calls[frame.slot] = call
+            self._waiting.append(call)
+        elif frame.type == frames.STOP:
+            self._stopping = True
+        elif frame.type in (frames.DATA, frames.WINDOW, frames.CANCEL):
+            self._dispatch_to_call(frame)
+        else:
+            raise frames.MalformedError(f"a frame of type {frame.type}")
+
+    def _dispatch_to_call(self, frame: Frame) -> None:
+        octets = frames.parse_u32(frame.payload) if frame.type == frames.WINDOW else 0
+        call = self._calls.get(frame.slot)
+        if call is None or call.gen != frame.gen:
+            return  # it is over
+        if frame.type == frames.DATA:
+            call.content_frame(frame)
+        call.credit += octets
+
+    def send(self, octets: bytes, fd: int = -1) -> None:
+        """Write whole frames, and a descriptor with the first of their octets."""
+        self.check_process()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]).tobytes())] if fd >= 0 else []
+        try:
+            with self._sending:
+                sent = self._socket.sendmsg([octets], rights) if rights else 0
+                self._socket.sendall(memoryview(octets)[sent:])
+        except OSError as error:
+            die(f"the link cannot be written: {error}")
+
+    def check_process(self, error: BaseException | None = None) -> None:
+        """End a child that the application forked and that comes back into the server: the link is not its own."""
+        if os.getpid() != self._pid:
+            leave(error)
+
+    def forked(self) -> None:
+        """In a child that the application forked: the link is the parent's alone."""
+        for end in (self._socket, self._wake_read, self._wake_write):
+            end.close()

@@ -1,0 +1,133 @@
+"""Find the application that a target such as "shop.wsgi:application" names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+_DEFAULTS = ("application", "app")
+_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the weight of inspect
+
+
+class TargetError(Exception):
+    """The target does not lead to an application; the text says why and what to do."""
+
+
+class Found(NamedTuple):
+    """An application and the interface it speaks."""
+
+    app: Any
+    interface: str
+
+
+def load(target: str, directory: str, interface: str) -> Found:
+    """Import the target. What the import raises comes out as it is, TargetError where the target itself is wrong."""
+    name, colon, path = target.partition(":")
+    if not name or (colon and not path) or not all(part.isidentifier() for part in name.split(".")):
+        hint = ", without .py" if name.endswith(".py") else ""
+        raise TargetError(f"{target!r} is not a target: it must be like module:attribute{hint}")
+    module = _import(name, directory)
+    if not path:
+        path = _default(module)
+    app = _attribute(module, name, path.removesuffix("()"))
+    if path.endswith("()"):
+        app = _call(app, target)
+    if not callable(app):
+        raise TargetError(
+            f"{name}:{path} is not callable: it is {_article(type(app).__qualname__)}, not an application"
+        )
+    return Found(app, _interface(app, f"{name}:{path}", interface))
+
+
+def _import(name: str, directory: str) -> ModuleType:
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing and (name == missing or name.startswith(missing + ".")):
+            raise TargetError(_not_found(missing, directory)) from None
+        raise
+    return sys.modules[name]
+
+
+def _not_found(missing: str, directory: str) -> str:
+    package, _, last = missing.rpartition(".")
+    folder = os.path.join(directory, *filter(None, package.split(".")))
+    try:
+        names = {e.name.removesuffix(".py") for e in os.scandir(folder) if e.name.endswith(".py") or e.is_dir()}
+    except OSError:
+        names = set()
+    text = f"there is no module {missing!r} in {folder}, nor elsewhere on sys.path of {sys.executable}"
+    return text + _near(last, (n for n in names if n.isidentifier()))
+
+
+def _default(module: ModuleType) -> str:
+    for name in _DEFAULTS:
+        if hasattr(module, name):
+            return name
+    text = f"module {module.__name__!r} has neither 'application' nor 'app': name the attribute, as in"
+    callables = [n for n, v in vars(module).items() if not n.startswith("_") and callable(v)]
+    raise TargetError(f"{text} {module.__name__}:{callables[0] if callables else 'attribute'}")
+
+
+def _attribute(module: ModuleType, name: str, path: str) -> Any:
+    value: Any = module
+    where = f"module {name!r}"
+    for part in path.split("."):
+        if not part.isidentifier():
+            raise TargetError(f"{path!r} is not an attribute: it must be like name, name.name or factory()")
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            near = _near(part, (n for n in dir(value) if not n.startswith("__")))
+            raise TargetError(f"{where} has no attribute {part!r}{near}") from None
+        where = f"{name}:{part}"
+    return value
+
+
+def _call(factory: Any, target: str) -> Any:
+    if not callable(factory):
+        raise TargetError(f"{target!r} calls something that is not callable: leave out the parentheses")
+    return factory()
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(names), n=3)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiouAEIOU' else 'a'} {noun}"
+
+
+def _interface(app: Any, name: str, interface: str) -> str:
+    if interface == "wsgi":
+        return "wsgi"
+    if interface == "asgi":
+        raise TargetError(f"{name} was to be served as ASGI: ASGI is not served by this version")
+    if isinstance(app, type) and _is_async(vars(app).get("__call__")):
+        raise TargetError(
+            f"{name} is a class with an async __call__, as ASGI 2 had it: ASGI is not served by this version"
+            ' (interface = "wsgi" settles it if it is a WSGI application after all)'
+        )
+    if _is_async(app) or (not isinstance(app, type) and _is_async(type(app).__call__)):
+        raise TargetError(
+            f'{name} is an ASGI application: ASGI is not served by this version (interface = "wsgi" settles it if it'
+            " is a WSGI application after all)"
+        )
+    return "wsgi"
+
+
+def _is_async(function: Any) -> bool:
+    for _ in range(20):
+        inner = getattr(function, "__func__", None) or getattr(function, "func", None)
+        if inner is None:
+            break
+        function = inner
+    code = getattr(function, "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & _COROUTINE)

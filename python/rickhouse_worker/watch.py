@@ -1,0 +1,20 @@
+"""Notice the end of the front while the application is busy."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+
+
+def watch(fd: int) -> None:
+    """Start a thread that sleeps until the other end of the link is closed, and then ends the process."""
+    poll = select.poll()
+    poll.register(fd, getattr(select, "POLLRDHUP", 0))
+    _thread.start_new_thread(_watch, (poll, os.getpid()))
+
+
+def _watch(poll: select.poll, pid: int) -> None:
+    poll.poll()
+    if os.getpid() == pid:
+        os._exit(1)
