@@ -1,0 +1,39 @@
+/* What the log is told about an application, by the hooks that the Python side gave. */
+#include "answer.h"
+
+static void call_hook(PyObject *hook, PyObject *a, PyObject *b, PyObject *c)
+{
+    PyObject *result = PyObject_CallFunctionObjArgs(hook, a, b, c, NULL);
+    if (!result) {
+        PyErr_WriteUnraisable(hook);
+    }
+    Py_XDECREF(result);
+}
+
+void answer_failed(Answer *self, PyObject *error)
+{
+    call_hook(self->link->hooks.failure, self->method, self->path, error);
+}
+
+void answer_misdeed(Answer *self, PyObject *text)
+{
+    if (!text) {
+        PyErr_WriteUnraisable(NULL);
+        return;
+    }
+    call_hook(self->link->hooks.misdeed, self->method, self->path, text);
+}
+
+void answer_report_cut(Answer *self, int64_t octets)
+{
+    if (self->excess) {
+        return;
+    }
+    self->excess = true;
+    PyObject *text =
+        PyUnicode_FromFormat("the application gave at least %lld octets of content where its Content-Length"
+                             " is %lld: the rest was cut off",
+                             (long long)(self->sent + octets), (long long)self->head.length);
+    answer_misdeed(self, text);
+    Py_XDECREF(text);
+}
