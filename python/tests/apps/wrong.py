@@ -1,0 +1,399 @@
+"""Applications that do wrong things, one for each first segment of the path."""
+
+import gc
+import os
+import sys
+import time
+
+TEXT = [("Content-Type", "text/plain")]
+log = []
+
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/").split("/")[0]
+    return globals()[name](environ, start_response)
+
+
+def hello(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"Hello, world!"]
+
+
+def history(environ, start_response):
+    start_response("200 OK", TEXT)
+    text = ",".join(log).encode()
+    log.clear()
+    return [text]
+
+
+class Noting:
+    """An iterable whose close is noted."""
+
+    def __init__(self, chunks):
+        self.chunks = iter(chunks)
+
+    def __iter__(self):
+        return self.chunks
+
+    def close(self):
+        log.append("closed")
+
+
+def raises(environ, start_response):
+    raise ValueError("before start_response")
+
+
+def raises_started(environ, start_response):
+    start_response("200 OK", TEXT)
+    raise ValueError("after start_response")
+
+
+def raises_streaming(environ, start_response):
+    def chunks():
+        yield b"partial"
+        raise ValueError("after the head went out")
+
+    start_response("200 OK", TEXT)
+    return Noting(chunks())
+
+
+def raises_first(environ, start_response):
+    def chunks():
+        raise ValueError("in the first iteration")
+        yield b""
+
+    start_response("200 OK", TEXT)
+    return Noting(chunks())
+
+
+def raises_close(environ, start_response):
+    class Closing(Noting):
+        def close(self):
+            raise ValueError("in close")
+
+    start_response("200 OK", TEXT)
+    return Closing([b"all there"])
+
+
+def never_starts(environ, start_response):
+    return [b"no head"]
+
+
+def never_starts_stream(environ, start_response):
+    return Noting([b"no head"])
+
+
+def never_starts_empty(environ, start_response):
+    return Noting([])
+
+
+def starts_twice(environ, start_response):
+    start_response("200 OK", TEXT)
+    start_response("201 Created", TEXT)
+    return [b"twice"]
+
+
+def too_late(environ, start_response):
+    """exc_info after the head went out is raised again."""
+    out = start_response("200 OK", TEXT)
+    out(b"something")
+    try:
+        raise ValueError("reraised on purpose")
+    except ValueError:
+        start_response("500 Too Late", TEXT, sys.exc_info())
+    return [b"never"]
+
+
+def too_long(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"0123456789"]
+
+
+def too_long_stream(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return Noting([b"012", b"345678", b"9"])
+
+
+def too_long_write(environ, start_response):
+    out = start_response("200 OK", [("Content-Length", "5")])
+    out(b"0123456")
+    out(b"789")
+    return []
+
+
+def too_short(environ, start_response):
+    start_response("200 OK", [("Content-Length", "50")])
+    return [b"0123456789"]
+
+
+def too_short_stream(environ, start_response):
+    start_response("200 OK", [("Content-Length", "50")])
+    return Noting([b"01234", b"56789"])
+
+
+def too_short_nothing(environ, start_response):
+    start_response("200 OK", [("Content-Length", "50")])
+    return Noting([])
+
+
+def text_chunk(environ, start_response):
+    start_response("200 OK", TEXT)
+    return ["text"]
+
+
+def text_chunk_stream(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Noting([b"first", "text"])
+
+
+def text_write(environ, start_response):
+    start_response("200 OK", TEXT)("text")
+    return []
+
+
+def bytearray_chunk(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [bytearray(b"x")]
+
+
+RESULTS = {"none": None, "str": "text", "bytes": b"octets", "int": 5, "function": len}
+
+
+def result(environ, start_response):
+    start_response("200 OK", TEXT)
+    return RESULTS[environ["QUERY_STRING"]]
+
+
+HEADS = {
+    "status-int": (200, []),
+    "status-bytes": (b"200 OK", []),
+    "status-word": ("OK", []),
+    "status-bare": ("200", []),
+    "status-low": ("099 Low", []),
+    "status-long": ("2000 Long", []),
+    "status-interim": ("100 Continue", []),
+    "status-split": ("200 OK\r\nSet-Cookie: x", []),
+    "status-newline": ("200 OK\n", []),
+    "status-unicode": ("200 \u20ac", []),
+    "headers-tuple": ("200 OK", ()),
+    "headers-dict": ("200 OK", {"A": "b"}),
+    "headers-none": ("200 OK", None),
+    "header-list": ("200 OK", [["A", "b"]]),
+    "header-three": ("200 OK", [("A", "b", "c")]),
+    "header-one": ("200 OK", [("A",)]),
+    "name-bytes": ("200 OK", [(b"A", "b")]),
+    "value-bytes": ("200 OK", [("A", b"b")]),
+    "value-int": ("200 OK", [("A", 1)]),
+    "value-none": ("200 OK", [("A", None)]),
+    "name-empty": ("200 OK", [("", "b")]),
+    "name-colon": ("200 OK", [("A:", "b")]),
+    "name-space": ("200 OK", [("A b", "b")]),
+    "name-latin": ("200 OK", [("\xe9", "b")]),
+    "name-unicode": ("200 OK", [("\u20ac", "b")]),
+    "name-newline": ("200 OK", [("A\n", "b")]),
+    "value-newline": ("200 OK", [("A", "b\nSet-Cookie: x")]),
+    "value-return": ("200 OK", [("A", "b\r")]),
+    "value-nul": ("200 OK", [("A", "\0")]),
+    "value-control": ("200 OK", [("A", "\x01")]),
+    "value-delete": ("200 OK", [("A", "\x7f")]),
+    "value-unicode": ("200 OK", [("A", "\u20ac")]),
+    "value-long": ("200 OK", [("A", "x" * 65536)]),
+    "headers-huge": ("200 OK", [("A", "x" * 60000)] * 10),
+    "headers-many": ("200 OK", [("A", "")] * 65536),
+    "connection": ("200 OK", [("Connection", "close")]),
+    "transfer": ("200 OK", [("transfer-encoding", "chunked")]),
+    "keep-alive": ("200 OK", [("Keep-Alive", "5")]),
+    "upgrade": ("200 OK", [("UPGRADE", "x")]),
+    "te": ("200 OK", [("TE", "x")]),
+    "trailer": ("200 OK", [("Trailer", "x")]),
+    "proxy": ("200 OK", [("Proxy-Connection", "x")]),
+    "length-word": ("200 OK", [("Content-Length", "five")]),
+    "length-signed": ("200 OK", [("Content-Length", "+5")]),
+    "length-negative": ("200 OK", [("Content-Length", "-5")]),
+    "length-empty": ("200 OK", [("Content-Length", "")]),
+    "length-space": ("200 OK", [("Content-Length", " 5")]),
+    "length-twice": ("200 OK", [("Content-Length", "5"), ("content-length", "5")]),
+    "length-huge": ("200 OK", [("Content-Length", "9" * 30)]),
+    "length-arabic": ("200 OK", [("Content-Length", "\u0665")]),
+}
+
+
+def head(environ, start_response):
+    start_response(*HEADS[environ["QUERY_STRING"]])
+    return [b"12345"]
+
+
+class Text(str):
+    pass
+
+
+HEADS["status-subclass"] = (Text("200 OK"), [])
+HEADS["name-subclass"] = ("200 OK", [(Text("A"), "b")])
+HEADS["value-subclass"] = ("200 OK", [("A", Text("b"))])
+
+
+def no_arguments(environ, start_response):
+    start_response()
+
+
+def odd_arguments(environ, start_response):
+    start_response("200 OK", TEXT, None, 5)
+
+
+def keywords(environ, start_response):
+    start_response(status="200 OK", headers=TEXT, exc_info=None)
+    return [b"by keyword"]
+
+
+def bad_keyword(environ, start_response):
+    start_response("200 OK", TEXT, reason="x")
+
+
+def exits(environ, start_response):
+    sys.exit("leaving")
+
+
+def exits_streaming(environ, start_response):
+    start_response("200 OK", TEXT)
+    yield b"first"
+    sys.exit(3)
+
+
+def interrupts(environ, start_response):
+    raise KeyboardInterrupt
+
+
+def dies(environ, start_response):
+    os._exit(9)
+
+
+kept = []
+
+
+def keeps(environ, start_response):
+    """Keep what must not be used after the request, and use it in the next."""
+    kept.append((start_response, start_response("200 OK", TEXT), environ["wsgi.input"]))
+    return [b"kept"]
+
+
+def misuses(environ, start_response):
+    import threading
+
+    late_start, late_write, late_input = kept.pop()
+    shown = []
+    for use in (
+        lambda: late_start("200 OK", TEXT),
+        lambda: late_write(b"to somebody else"),
+        lambda: late_start("500 X", TEXT, (ValueError, ValueError("reraised"), None)),
+        lambda: late_input.read(),
+    ):
+        try:
+            shown.append(repr(use()))
+        except Exception as error:
+            shown.append(type(error).__name__)
+    assert threading.active_count() >= 1
+    start_response("200 OK", TEXT)
+    return [",".join(shown).encode()]
+
+
+def endless(environ, start_response):
+    """Stream until somebody stops it."""
+
+    def chunks():
+        try:
+            while True:
+                yield b"x" * 1000
+                time.sleep(0.001)
+        except GeneratorExit:
+            log.append("generator closed")
+            raise
+
+    start_response("200 OK", TEXT)
+    return chunks()
+
+
+def endless_write(environ, start_response):
+    out = start_response("200 OK", TEXT)
+    try:
+        while True:
+            out(b"x" * 1000)
+            time.sleep(0.001)
+    except OSError as error:
+        log.append(f"{type(error).__name__} {isinstance(error, ConnectionResetError)}")
+        raise
+
+
+def endless_write_catching(environ, start_response):
+    """Ignore what write says, once."""
+    out = start_response("200 OK", TEXT)
+    try:
+        while True:
+            out(b"x" * 1000)
+            time.sleep(0.001)
+    except OSError:
+        log.append("caught")
+    return [b"more"]
+
+
+def reads_forever(environ, start_response):
+    try:
+        environ["wsgi.input"].read()
+    except OSError as error:
+        log.append(type(error).__name__)
+        raise
+    start_response("200 OK", TEXT)
+    return [b"read"]
+
+
+def mutates(environ, start_response):
+    """A list that changes while it is closed and headers that change after start_response."""
+    headers = [("X-A", "1")]
+    start_response("200 OK", headers)
+    headers.append(("X-B", "2"))
+    return [b"mutated"]
+
+
+class Evil(list):
+    """A list that is not one: it is iterated, as its type is not exactly list."""
+
+    def __iter__(self):
+        return iter([b"from the iterator"])
+
+
+def subclass(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Evil([b"from the list"])
+
+
+def later(environ, start_response):
+    """start_response after an empty chunk."""
+    yield b""
+    start_response("200 OK", TEXT)
+    yield b"later"
+
+
+class Chunk(bytes):
+    pass
+
+
+def bytes_subclass(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [Chunk(b"sub"), b"class"]
+
+
+def sequence(environ, start_response):
+    """The old protocol of iteration, by __getitem__."""
+
+    class Sequence:
+        def __getitem__(self, i):
+            return [b"a", b"b", b"c"][i]
+
+    start_response("200 OK", TEXT)
+    return Sequence()
+
+
+def blocks(environ, start_response):
+    """How many blocks of memory the interpreter has given out."""
+    gc.collect()
+    start_response("200 OK", TEXT)
+    return [str(sys.getallocatedblocks()).encode()]
