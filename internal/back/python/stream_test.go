@@ -1,0 +1,108 @@
+package python
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
+)
+
+// A worker dies before it begins: what the client sends meanwhile is kept.
+func TestStreamedContentSurvivesACrash(t *testing.T) {
+	for _, when := range []string{"while it waits", "after it was sent again"} {
+		t.Run(when, func(t *testing.T) {
+			both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+				e := start(t, Config{StreamInput: true, MaxRestartDelay: 100 * time.Millisecond})
+				c := e.ask(on(e), "POST", "/die-unstarted-echo", octets(300<<10))
+				c.paused = true
+				c.serve(e.app)
+				e.wantLogged("worker ended")
+				if when == "after it was sent again" {
+					e.wantNoted("started POST /die-unstarted-echo")
+				}
+				e.on(c.loop, func() {
+					if c.demands > 64<<10 {
+						t.Errorf("%d octets were asked for, more than a window", c.demands)
+					}
+				})
+				c.resume()
+				c.want(200, "")
+				if !bytes.Equal(c.body, octets(300<<10)) {
+					t.Errorf("%d octets came back", len(c.body))
+				}
+			})
+		})
+	}
+}
+
+// Once content was given to a worker that died, nobody else can have it.
+func TestStreamedContentLost(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		c := e.ask(on(e), "GET", "/die-after-content", octets(300<<10))
+		c.serve(e.app).want(502, "502 ")
+		if n := e.noted("started GET /die-after-content"); n != 1 {
+			t.Errorf("it started %d times", n)
+		}
+	})
+}
+
+func TestStreamedExpect(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		for path, demanded := range map[string]bool{"/ok": false, "/echo": true} {
+			c := e.ask(on(e), "POST", path, octets(100<<10))
+			c.x.Request.Fields = append(c.x.Request.Fields, exchange.Field{Name: []byte("expect"), Value: []byte("100-continue")})
+			c.serve(e.app).want(200, "")
+			if (c.demands > 0) != demanded {
+				t.Errorf("%s: %d octets were asked for", path, c.demands)
+			}
+		}
+	})
+}
+
+func TestStreamedContentCut(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		c := e.ask(on(e), "POST", "/echo", []byte("first"))
+		c.held = true
+		c.serve(e.app)
+		e.wantNoted("started POST /echo")
+		e.on(c.loop, func() { c.x.Server.ContentEnd(c.x, exchange.ErrClientGone) })
+		c.want(200, "first (cut)")
+	})
+}
+
+// An application that waits for a slow client is not stuck; one that does not
+// read what is there is.
+func TestStreamedTimeout(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true, RequestTimeout: 700 * time.Millisecond, Workers: 2})
+		slow := e.ask(on(e), "POST", "/echo", []byte("first"))
+		slow.held = true
+		slow.serve(e.app)
+		e.wantNoted("started POST /echo")
+		c := e.ask(on(e), "POST", "/hang", octets(300<<10))
+		c.serve(e.app).want(504, "504 ")
+		e.on(slow.loop, func() { slow.x.Server.ContentEnd(slow.x, nil) })
+		slow.want(200, "first")
+	})
+}
+
+// Credit may be given back only for what was read: more would have the front
+// take in and keep whatever the client sends.
+func TestTooMuchCredit(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		for path, most := range map[string]int{"/credit/never-sent": 64 << 10, "/credit/unread": 12 << 20} {
+			c := e.ask(on(e), "POST", path, make([]byte, 40<<20))
+			c.serve(e.app).want(502, "502 ")
+			e.wantLogged("WINDOW")
+			if c.demands > most {
+				t.Errorf("%s: %d octets were asked for", path, c.demands)
+			}
+		}
+	})
+}
