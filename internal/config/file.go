@@ -1,0 +1,291 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rickhouse/internal/back/python"
+	"rickhouse/internal/route"
+)
+
+// The files that are looked for.
+const (
+	FileName      = "rickhouse.toml"
+	PyprojectName = "pyproject.toml"
+)
+
+// maxFile is how large a file may be, in octets.
+const maxFile = 4 << 20
+
+// file reads the file, if there is one.
+func (l *loader) file() {
+	name, path, data, err := l.readFile()
+	if err != nil {
+		l.broken = true
+		l.mistake(Problem{Where: name, Text: err.Error(), order: orderFile})
+		return
+	}
+	if name == "" {
+		return
+	}
+	l.document(name, path, data)
+}
+
+// document takes over what a file holds.
+func (l *loader) document(name, path string, data []byte) {
+	d, syntax := parse(data)
+	if syntax != nil {
+		l.broken = true
+		l.mistake(Problem{name, syntax.at.line, syntax.at.column, syntax.text, orderFile})
+		return
+	}
+	r := fileReader{loader: l, document: d, name: name, folder: filepath.Dir(path)}
+	if filepath.Base(path) == PyprojectName {
+		r.root = []string{"tool", "rickhouse"}
+		tool, _ := d.values["tool"].(map[string]any)
+		table, isTable := tool["rickhouse"].(map[string]any)
+		switch {
+		case tool["rickhouse"] == nil && l.sources.File == "":
+			return
+		case tool["rickhouse"] == nil:
+			l.mistake(Problem{Where: name, Line: 1, Column: 1, Text: "the file has no table [tool.rickhouse]", order: orderFile})
+			return
+		case !isTable:
+			l.mistake(r.at(nil).problem("rickhouse must be a table: write [tool.rickhouse]"))
+			return
+		}
+		d.values = table
+	}
+	l.server.File = name
+	r.top()
+}
+
+// readFile finds the file and reads it. name is how messages call it; it is
+// empty if there is none.
+func (l *loader) readFile() (name, path string, data []byte, err error) {
+	if name = l.sources.File; name != "" {
+		path = from(l.sources.Directory, name)
+		data, err = readLimited(path)
+		return name, path, data, err
+	}
+	path = filepath.Join(l.sources.Directory, FileName)
+	data, err = readLimited(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return FileName, path, data, err
+	}
+	path = filepath.Join(l.sources.Directory, PyprojectName)
+	data, err = readLimited(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Contains(data, []byte("rickhouse")) {
+		return "", "", nil, nil
+	}
+	return PyprojectName, path, data, err
+}
+
+func readLimited(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("cannot be read: %w", fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("cannot be read: %w", errors.Unwrap(err))
+	case info.IsDir():
+		return nil, errors.New("is a folder, not a file")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", errors.Unwrap(err))
+	}
+	return data, nil
+}
+
+// fileReader takes the values of a document over.
+type fileReader struct {
+	*loader
+	*document
+	name   string   // of the file, for messages
+	folder string   // that relative paths start from
+	root   []string // where our table is in the document
+}
+
+// at is the origin of the key at path; valueAt that of its value.
+func (r *fileReader) at(path []string) origin {
+	return origin{r.name, r.key(slices.Concat(r.root, path)...), orderFile}
+}
+
+func (r *fileReader) valueAt(path []string) origin {
+	return origin{r.name, r.value(slices.Concat(r.root, path)...), orderFile}
+}
+
+func (r *fileReader) top() {
+	values := r.values
+	rest := map[string]any{}
+	for k, v := range values {
+		if k != "apps" && k != "routes" {
+			rest[k] = v
+		}
+	}
+	r.section(rest, r.loader.keys.Top, nil, reflect.ValueOf(&r.server).Elem(), r.explainTop)
+	r.apps(values["apps"])
+	r.routeList(values["routes"])
+}
+
+// section applies the values of one table. explain says what an unknown key
+// might be.
+func (r *fileReader) section(values map[string]any, keys []Key, path []string, section reflect.Value, explain func(string, any) string) {
+	before := len(r.mistakes)
+	defer func() { r.faulty[join(path...)] = len(r.mistakes) > before }()
+	for _, name := range sorted(values) {
+		at := slices.Concat(path, []string{name})
+		k, ok := find(keys, name)
+		if !ok {
+			r.mistake(r.at(at).problem("%s", explain(name, values[name])))
+			continue
+		}
+		v, f := k.fromFile(values[name])
+		if f != nil {
+			where := at
+			if f.at != "" {
+				where = append(where, f.at)
+			}
+			r.mistake(r.valueAt(where).about(name, f.text))
+			continue
+		}
+		r.apply(k, section, path, v, r.valueAt(at), r.folder)
+		if list, ok := v.([]string); ok {
+			for i := range list {
+				element := slices.Concat(at, []string{strconv.Itoa(i)})
+				r.origins[join(element...)] = r.valueAt(element)
+			}
+		}
+	}
+}
+
+func (r *fileReader) explainTop(name string, v any) string {
+	if _, isTable := v.(map[string]any); isTable {
+		r.broken = true // what it holds may be what is missing
+		return unknown(name, []string{"apps", "routes"})
+	}
+	if k, ok := find(r.loader.keys.App, name); ok {
+		return fmt.Sprintf("%s belongs to an application: write it below [apps.NAME]", k.Name)
+	}
+	if k, ok := find(r.loader.keys.Route, name); ok {
+		return fmt.Sprintf("%s belongs to a route: write it below [[routes]]", k.Name)
+	}
+	top := append(names(r.loader.keys.Top), "apps", "routes")
+	if near := Nearest(name, names(r.loader.keys.App)); near != "" && Nearest(name, top) == "" {
+		return fmt.Sprintf("unknown key %q: did you mean %q? It stands below [apps.NAME]", name, near)
+	}
+	return unknown(name, top)
+}
+
+func (r *fileReader) explainApp(name string, _ any) string {
+	if _, ok := find(r.loader.keys.Top, name); ok {
+		return fmt.Sprintf("%s belongs to the top level: write it before the first [table]", name)
+	}
+	return unknown(name, names(r.loader.keys.App))
+}
+
+func (r *fileReader) explainRoute(name string, _ any) string {
+	switch name {
+	case "files", "proxy", "redirect", "cache":
+		return fmt.Sprintf("%s is not in this version: a route can only name an application, with app = \"NAME\"", name)
+	}
+	if _, ok := find(r.loader.keys.Top, name); ok {
+		return fmt.Sprintf("%s belongs to the top level: write it before the first [table]", name)
+	}
+	if _, ok := find(r.loader.keys.App, name); ok {
+		return fmt.Sprintf("%s belongs to an application: write it below [apps.NAME] and name that in the route, with app = \"NAME\"", name)
+	}
+	return unknown(name, names(r.loader.keys.Route))
+}
+
+func unknown(name string, candidates []string) string {
+	if near := Nearest(name, candidates); near != "" {
+		return fmt.Sprintf("unknown key %q: did you mean %q?", name, near)
+	}
+	return fmt.Sprintf("unknown key %q", name)
+}
+
+// apps reads the [apps.NAME] tables, in the order of the file.
+func (r *fileReader) apps(v any) {
+	if v == nil {
+		return
+	}
+	tables, ok := v.(map[string]any)
+	if !ok {
+		r.broken = true
+		r.mistake(r.valueAt([]string{"apps"}).problem("applications have names: write [apps.web] and what it is below"))
+		return
+	}
+	before := len(r.mistakes)
+	defer func() { r.broken = r.broken || len(r.server.Apps) == 0 && len(r.mistakes) > before }()
+	order := sorted(tables)
+	slices.SortStableFunc(order, func(a, b string) int {
+		x, y := r.at([]string{"apps", a}), r.at([]string{"apps", b})
+		if x.line != y.line {
+			return x.line - y.line
+		}
+		return x.column - y.column
+	})
+	for _, name := range order {
+		path := []string{"apps", name}
+		table, ok := tables[name].(map[string]any)
+		switch {
+		case !goodName(name):
+			r.mistake(r.at(path).problem("%q is no name for an application: use letters, digits, - and _", name))
+			continue
+		case !ok:
+			text := fmt.Sprintf("apps.%s must be a table: write [apps.web] and %s below", name, name)
+			if _, known := find(r.loader.keys.App, name); !known {
+				text = fmt.Sprintf("apps.%s must be a table: write [apps.%s]", name, name)
+			}
+			r.mistake(r.at(path).problem("%s", text))
+			continue
+		}
+		a := App{Name: name, Config: python.Config{Directory: r.folder}}
+		r.server.Apps = append(r.server.Apps, a)
+		last := &r.server.Apps[len(r.server.Apps)-1]
+		r.section(table, r.loader.keys.App, path, reflect.ValueOf(&last.Config).Elem(), r.explainApp)
+		r.origins[join(path...)] = r.at(path)
+	}
+}
+
+func goodName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	})
+}
+
+// routeList reads the [[routes]].
+func (r *fileReader) routeList(v any) {
+	if v == nil {
+		return
+	}
+	list, ok := v.([]any)
+	if !ok {
+		r.mistake(r.at([]string{"routes"}).problem("routes are a list: write [[routes]], once for each"))
+		return
+	}
+	for i, e := range list {
+		path := []string{"routes", strconv.Itoa(i)}
+		table, ok := e.(map[string]any)
+		if !ok {
+			r.mistake(r.valueAt(path).problem("a route is a table: write [[routes]] and its keys below"))
+			continue
+		}
+		c := route.Config{}
+		r.section(table, r.loader.keys.Route, path, reflect.ValueOf(&c).Elem(), r.explainRoute)
+		r.server.Routes = append(r.server.Routes, c)
+		r.routes = append(r.routes, routeOrigin{path, r.at(path)})
+	}
+}

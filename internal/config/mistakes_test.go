@@ -1,0 +1,231 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// app is the least that is valid, in two lines.
+const app = "[apps.web]\nwsgi = \"shop:app\"\n"
+
+func TestMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		environ    []string
+		flags      []Flag
+		target     string
+		want       []string
+	}{
+		// Syntax.
+		{name: "no value", file: "bind =\n" + app, want: []string{`rickhouse.toml:1:7: unexpected character U+000A at start of value`}},
+		{name: "open text", file: app + "python = \"x\n", want: []string{`rickhouse.toml:3:12: basic strings cannot have new lines`}},
+		{name: "characters, not octets", file: "bind = [\"ééé\", x]\n", want: []string{`rickhouse.toml:1:16: unexpected character U+0078 'x' at start of value`}},
+		{name: "key twice", file: "loops = 1\nloops = 2\n" + app, want: []string{`rickhouse.toml:2:1: key loops is already defined`}},
+		{name: "table twice", file: app + app, want: []string{`rickhouse.toml:3:2: table web already exists`}},
+		{name: "not UTF-8", file: "# caf\xe9\n" + app, want: []string{`rickhouse.toml:1:6: the file is not UTF-8 here`}},
+
+		// Unknown keys.
+		{name: "near", file: app + "worker = 2\n", want: []string{`rickhouse.toml:3:1: unknown key "worker": did you mean "workers"?`}},
+		{name: "dashes", file: app + "request-timeout = \"1s\"\n", want: []string{`rickhouse.toml:3:1: unknown key "request-timeout": did you mean "request_timeout"?`}},
+		{name: "swapped", file: "bidn = [\":80\"]\n" + app, want: []string{`rickhouse.toml:1:1: unknown key "bidn": did you mean "bind"?`}},
+		{name: "part of one", file: app + "timeout = \"1s\"\n", want: []string{`rickhouse.toml:3:1: unknown key "timeout": did you mean "start_timeout"?`}},
+		{name: "far", file: "wombat = 1\n" + app, want: []string{`rickhouse.toml:1:1: unknown key "wombat"`}},
+		{name: "table", file: "[app.web]\nwsgi = \"a\"\n", want: []string{`rickhouse.toml:1:2: unknown key "app": did you mean "apps"?`}},
+		{name: "of an app", file: "workers = 2\n" + app, want: []string{`rickhouse.toml:1:1: workers belongs to an application: write it below [apps.NAME]`}},
+		{name: "of the top", file: app + "  bind = [\":80\"]\n", want: []string{`rickhouse.toml:3:3: bind belongs to the top level: write it before the first [table]`}},
+		{name: "of a route", file: "host = \"x\"\n" + app, want: []string{`rickhouse.toml:1:1: host belongs to a route: write it below [[routes]]`}},
+		{name: "of a later version", file: app + "[[routes]]\npath = \"/static/*\"\nfiles = \"public\"\n[[routes]]\nproxy = [\"http://x\"]\n[[routes]]\napp = \"web\"\n", want: []string{
+			`rickhouse.toml:5:1: files is not in this version: a route can only name an application, with app = "NAME"`,
+			`rickhouse.toml:7:1: proxy is not in this version: a route can only name an application, with app = "NAME"`,
+		}},
+		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
+		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
+		{name: "tls", file: "tls = \"auto\"\n" + app, want: []string{`rickhouse.toml:1:7: tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies`}},
+
+		// Types.
+		{name: "number in quotes", file: app + "workers = \"2\"\n", want: []string{`rickhouse.toml:3:11: workers: must be a whole number: leave the quotes out: 2`}},
+		{name: "text for a number", file: app + "workers = \"many\"\n", want: []string{`rickhouse.toml:3:11: workers: must be a whole number, not the text "many"`}},
+		{name: "fraction", file: app + "workers = 1.5\n", want: []string{`rickhouse.toml:3:11: workers: must be a whole number, not the number 1.5`}},
+		{name: "text for a list", file: "bind = \":80\"\n" + app, want: []string{`rickhouse.toml:1:8: bind: must be a list: write [":80"]`}},
+		{name: "number in a list", file: "bind = [\":80\",\n  81]\n" + app, want: []string{`rickhouse.toml:2:3: bind: must be a text in quotes, not the number 81`}},
+		{name: "number for a text", file: app + "python = 3.12\n", want: []string{`rickhouse.toml:3:10: python: must be a text: write "3.12"`}},
+		{name: "duration without unit", file: "shutdown_timeout = 30\n" + app, want: []string{`rickhouse.toml:1:20: shutdown_timeout: a duration needs a unit: write "30s" or "30ms"`}},
+		{name: "duration without unit, in quotes", file: "shutdown_timeout = \"30\"\n" + app, want: []string{`rickhouse.toml:1:20: shutdown_timeout: a duration needs a unit: write 30s or 30ms`}},
+		{name: "no duration", file: "shutdown_timeout = \"soon\"\n" + app, want: []string{`rickhouse.toml:1:20: shutdown_timeout: "soon" is not a duration: write a number and a unit, as in 500ms, 30s or 5m`}},
+		{name: "no size", file: "spool_memory = \"64 KB/s\"\n" + app, want: []string{`rickhouse.toml:1:16: spool_memory: "64 KB/s" is not a size: the units are B, KiB, MiB, GiB, TiB, kB, MB, GB and TB`}},
+		{name: "negative size", file: "spool_memory = -1\n" + app, want: []string{`rickhouse.toml:1:16: spool_memory: -1 is less than 0`}},
+		{name: "boolean in quotes", file: app + "stream_input = \"true\"\n", want: []string{`rickhouse.toml:3:16: stream_input: must be true or false: leave the quotes out: true`}},
+		{name: "number for a boolean", file: app + "stream_input = 1\n", want: []string{`rickhouse.toml:3:16: stream_input: must be true or false, not the number 1`}},
+		{name: "table of numbers", file: app + "environment = { A = \"1\", DEBUG = 1 }\n", want: []string{`rickhouse.toml:3:34: environment: "DEBUG" must be a text in quotes, not the number 1`}},
+		{name: "text for a table", file: app + "environment = \"A=1\"\n", want: []string{`rickhouse.toml:3:15: environment: must be a table of texts, as {NAME = "value"}, not the text "A=1"`}},
+		{name: "table for a text", file: "[apps.web.wsgi]\nx = 1\n", want: []string{`rickhouse.toml:1:11: wsgi: must be a text in quotes, not a table`}},
+		{name: "date", file: app + "python = 2026-01-01\n", want: []string{`rickhouse.toml:3:10: python: must be a text in quotes, not a date or time`}},
+		{name: "0 that is not the default", file: app + "queue_limit = 0\n", want: []string{`rickhouse.toml:3:15: queue_limit: 0 is not possible: leave the key out for the default, 1000`}},
+		{name: "apps as a list", file: "[[apps]]\nwsgi = \"a\"\n", want: []string{`rickhouse.toml:1:3: applications have names: write [apps.web] and what it is below`}},
+		{name: "apps without a name", file: "[apps]\nwsgi = \"a\"\n", want: []string{`rickhouse.toml:2:1: apps.wsgi must be a table: write [apps.web] and wsgi below`}},
+		{name: "app as a text", file: "apps.web = \"a\"\n", want: []string{`rickhouse.toml:1:6: apps.web must be a table: write [apps.web]`}},
+		{name: "name of an app", file: "[apps.\"my shop\"]\nwsgi = \"a\"\n", want: []string{`rickhouse.toml:1:7: "my shop" is no name for an application: use letters, digits, - and _`}},
+		{name: "routes as a table", file: app + "[routes]\napp = \"web\"\n", want: []string{`rickhouse.toml:3:2: routes are a list: write [[routes]], once for each`}},
+		{name: "route as a text", file: "routes = [\"web\"]\n" + app, want: []string{`rickhouse.toml:1:11: a route is a table: write [[routes]] and its keys below`}},
+
+		// Values.
+		{name: "range", file: app + "workers = 2000\n", want: []string{`rickhouse.toml:3:11: workers: 2000 is not between 1 and 1024`}},
+		{name: "negative", file: app + "workers = -1\n", want: []string{`rickhouse.toml:3:11: workers: -1 is not between 1 and 1024`}},
+		{name: "negative duration", file: "shutdown_timeout = \"-1s\"\n" + app, want: []string{`rickhouse.toml:1:20: shutdown_timeout: -1s is less than 0`}},
+		{name: "one of", file: "access_log = \"jsno\"\n" + app, want: []string{`rickhouse.toml:1:14: access_log: "jsno" is not one of off, short, common, combined, json: did you mean "json"?`}},
+		{name: "loops", file: "loops = 5000\n" + app, want: []string{`rickhouse.toml:1:9: loops: 5000 is not between 0 and 1024`}},
+		{name: "addresses", file: "bind = [\":1\",\n\"eighty\", \":1\"]\n" + app, want: []string{`rickhouse.toml:2:1: bind: "eighty" is not`, `rickhouse.toml:2:11: bind: :1 stands twice`}},
+		{name: "element of a list", file: "trusted_proxies = [\"10.0.0.0/8\", \"10.0.0/8\"]\n" + app, want: []string{`rickhouse.toml:1:34: trusted_proxies: "10.0.0/8" is not an address, a network such as 10.0.0.0/8, or "unix"`}},
+		{name: "two keys at odds", file: "max_head = \"4KiB\"\n" + app, want: []string{`rickhouse.toml:1:12: max_line: 8KiB is not between 64B and max_head (4KiB)`}},
+		{name: "both interfaces", file: app + "asgi = \"a:b\"\n", want: []string{`rickhouse.toml:3:8: asgi: an application is wsgi or asgi, not both`}},
+		{name: "neither", file: "[apps.web]\nworkers = 1\n", want: []string{`rickhouse.toml:1:7: wsgi: an application needs wsgi = "module:attribute"`}},
+		{name: "folder", file: app + "directory = \"/nowhere/at/all\"\n", want: []string{`rickhouse.toml:3:13: directory: there is no folder /nowhere/at/all`}},
+		{name: "interpreter", file: app + "python = \"/nowhere/.venv\"\n", want: []string{`rickhouse.toml:3:10: python: no interpreter or virtual environment at /nowhere/.venv: stat /nowhere/.venv: no such file or directory`}},
+		{name: "spool folder", file: "spool_directory = \"/nowhere\"\n" + app, want: []string{`rickhouse.toml:1:19: spool_directory: there is no folder /nowhere`}},
+		{name: "file as a target", file: "[apps.web]\nwsgi = \"src/shop/app.py\"\n", want: []string{`rickhouse.toml:2:8: wsgi: "src/shop/app.py" is a file: write the module's name, as in "src.shop.app:app"`}},
+		{name: "target", file: "[apps.web]\nwsgi = \"shop app\"\n", want: []string{`rickhouse.toml:2:8: wsgi: "shop app" is not module:attribute, as in "app:app" or "shop.wsgi:application"`}},
+
+		// Routes.
+		{name: "unknown app", file: app + "[[routes]]\napp = \"wbe\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "wbe": did you mean "web"?`}},
+		{name: "unknown app, far", file: app + "[[routes]]\napp = \"blog\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "blog": there is web`}},
+		{name: "no app", file: app + "[[routes]]\npath = \"/x\"\n", want: []string{`rickhouse.toml:3:3: app: a route needs app = "NAME", an application that answers`}},
+		{name: "path", file: app + "[[routes]]\napp = \"web\"\npath = \"x\"\nhost = \"a:80\"\n", want: []string{
+			`rickhouse.toml:5:8: path: "x" must begin with /`,
+			`rickhouse.toml:6:8: host: "a:80": leave the port out, a route looks at the name alone`,
+		}},
+		{name: "apps without routes", file: "[apps.a]\nwsgi = \"a\"\n[apps.b]\nwsgi = \"b\"\n", want: []string{`rickhouse.toml:3:7: there are 2 applications and no [[routes]] that say which of them answers what`}},
+
+		// The environment and flags.
+		{name: "variable", file: app, environ: []string{"RICKHOUSE_WORKERS=many", "RICKHOUSE_SHUTDOWN_TIMEOUT=30", "RICKHOUSE_STREAM_INPUT=perhaps"}, want: []string{
+			`RICKHOUSE_WORKERS: "many" is not a whole number`,
+			`RICKHOUSE_SHUTDOWN_TIMEOUT: a duration needs a unit: write 30s or 30ms`,
+			`RICKHOUSE_STREAM_INPUT: "perhaps" is not true or false`,
+		}},
+		{name: "variable out of range", file: app, environ: []string{"RICKHOUSE_WORKERS=-4"}, want: []string{`RICKHOUSE_WORKERS: -4 is not between 1 and 1024`}},
+		{name: "variable for a table", file: app, environ: []string{"RICKHOUSE_ENVIRONMENT=A"}, want: []string{`RICKHOUSE_ENVIRONMENT: "A" is not NAME=value (several are separated by commas)`}},
+		{name: "flag", file: app, flags: []Flag{{"--workers", "workers", []string{"x"}}, {"--access-log", "access_log", []string{"all"}}, {"-b", "bind", []string{"x"}}}, want: []string{
+			`--workers: "x" is not a whole number`,
+			`--access-log: "all" is not one of off, short, common, combined, json`,
+			`-b: "x" is not`,
+		}},
+		{name: "flag out of range", file: app, flags: []Flag{{"--threads", "threads", []string{"9000"}}}, want: []string{`--threads: 9000 is not between 1 and 128`}},
+		{name: "a flag hides the file", file: app + "workers = 9999\n", flags: []Flag{{"-w", "workers", []string{"1"}}}},
+		{name: "tls flag", file: app, flags: []Flag{{"--tls", "tls", []string{"auto"}}}, want: []string{`--tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies`}},
+		{name: "target that is a file", target: "app.py", want: []string{`TARGET: "app.py" is a file: write the module's name, as in "app:app"`}},
+		{name: "target with a file", target: "./shop/main.py:web", want: []string{`TARGET: "./shop/main.py:web" is a file: write the module's name, as in "shop.main:web"`}},
+		{name: "target without attribute", target: "app:", want: []string{`TARGET: "app:" names no attribute after the colon: write "app" to try application, then app`}},
+		{name: "target with arguments", target: "app:make('x')", want: []string{`TARGET: "app:make('x')": a factory is called without arguments, as in "module:factory()"`}},
+		{name: "target and two apps", file: "[apps.a]\nwsgi = \"a\"\n[apps.b]\nwsgi = \"b\"\n[[routes]]\napp=\"a\"\n", target: "c:app", environ: []string{"RICKHOUSE_WORKERS=1"}, want: []string{
+			`RICKHOUSE_WORKERS: rickhouse.toml has 2 applications (a, b): set it there, below the [apps.NAME] that is meant`,
+			`TARGET: rickhouse.toml has 2 applications (a, b): leave TARGET out, or set it there, below the [apps.NAME] that is meant`,
+		}},
+
+		// All at once, in order.
+		{name: "many", environ: []string{"RICKHOUSE_LOOPS=x"}, flags: []Flag{{"-w", "workers", []string{"0x"}}}, file: "wrokers = 1\nlog_level = 7\n" + app + "threads = 999\n[[routes]]\napp = 1\n", want: []string{
+			`rickhouse.toml:1:1: unknown key "wrokers": did you mean "workers"? It stands below [apps.NAME]`,
+			`rickhouse.toml:2:13: log_level: must be a text: write "7"`,
+			`rickhouse.toml:5:11: threads: 999 is not between 1 and 128`,
+			`rickhouse.toml:7:7: app: must be a text: write "1"`,
+			`RICKHOUSE_LOOPS: "x" is not a whole number`,
+			`-w: "0x" is not a whole number`,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{"x": ""}
+			if tt.file != "" {
+				files[FileName] = tt.file
+			}
+			_, warnings, err := Load(Sources{Directory: folder(t, files), Environ: tt.environ, Flags: tt.flags, Target: tt.target})
+			var got []string
+			if err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			for i, want := range tt.want {
+				if i >= len(got) || !strings.HasPrefix(got[i], want) || !partial(want) && got[i] != want {
+					t.Errorf("line %d:\ngot  %q\nwant %s", i+1, got, want)
+					return
+				}
+			}
+			if len(got) > len(tt.want) {
+				t.Errorf("too many: %q", got[len(tt.want):])
+			}
+			if len(warnings) > 0 {
+				t.Errorf("warnings: %v", warnings)
+			}
+		})
+	}
+}
+
+// partial reports whether a wanted line is only the start: the rest is another
+// room's text.
+func partial(want string) bool { return strings.HasSuffix(want, " is not") }
+
+func TestWarnings(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		environ    []string
+		want       []string
+	}{
+		{"variables", app, []string{"RICKHOUSE_WORKER=1", "RICKHOUSE_workers=1", "RICKHOUSE_ZZZZZZ=1", "RICKHOUSE_=1"}, []string{
+			`RICKHOUSE_WORKER: no key has this name; the variable is ignored: did you mean RICKHOUSE_WORKERS?`,
+			`RICKHOUSE_workers: no key has this name; the variable is ignored: did you mean RICKHOUSE_WORKERS?`,
+			`RICKHOUSE_ZZZZZZ: no key has this name; the variable is ignored`,
+			`RICKHOUSE_: no key has this name; the variable is ignored`,
+		}},
+		{"never reached", app + "[[routes]]\napp = \"web\"\n[[routes]]\npath = \"/x\"\napp = \"web\"\n", nil, []string{
+			`rickhouse.toml:5:3: this route is never reached: the one at line 3 answers all that it would`,
+		}},
+		{"without requests", "[apps.a]\nwsgi = \"a\"\n[apps.b]\nwsgi = \"b\"\n[[routes]]\napp = \"a\"\n", nil, []string{
+			`rickhouse.toml:3:7: no route names the application "b": it is started, but gets no requests`,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, warnings, err := Load(Sources{Directory: folder(t, map[string]string{FileName: tt.file}), Environ: tt.environ})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, w := range warnings {
+				got = append(got, w.String())
+			}
+			if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoApplication(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		file  string
+		want  string
+	}{
+		{"nothing here", map[string]string{"x": ""}, "", "no application to serve: there is no TARGET and no rickhouse.toml (nor [tool.rickhouse] in pyproject.toml) here. Say what to serve:\n\n    rickhouse serve module:attribute\n\nor write rickhouse.toml:\n\n    [apps.web]\n    wsgi = \"module:attribute\"\n"},
+		{"nothing here but a variable", map[string]string{"x": ""}, "", "no application to serve"},
+		{"a likely module", map[string]string{"main.py": "", "app.py": ""}, "", "rickhouse serve app\n"},
+		{"Django", map[string]string{"manage.py": "", "shop/wsgi.py": ""}, "", "rickhouse serve shop.wsgi\n"},
+		{"file without", map[string]string{"rickhouse.toml": "bind = [\":80\"]\n"}, "", "rickhouse.toml names no application. Add one:\n\n    [apps.web]\n    wsgi = \"module:attribute\"\n"},
+		{"pyproject.toml without", map[string]string{"pyproject.toml": "[tool.rickhouse]\nloops = 1\n"}, "", "pyproject.toml names no application. Add one:\n\n    [tool.rickhouse.apps.web]\n"},
+		{"pyproject.toml with a key out of place", map[string]string{"pyproject.toml": "[tool.rickhouse]\nworkers = 1\n"}, "", "pyproject.toml:2:1: workers belongs to an application: write it below [tool.rickhouse.apps.NAME]"},
+		{"missing file", map[string]string{"x": ""}, "site.toml", "site.toml: cannot be read: file does not exist"},
+		{"folder", map[string]string{"conf/x": ""}, "conf", "conf: is a folder, not a file"},
+		{"pyproject.toml without the table", map[string]string{"pyproject.toml": "[project]\n"}, "pyproject.toml", "pyproject.toml:1:1: the file has no table [tool.rickhouse]"},
+		{"pyproject.toml with a text", map[string]string{"pyproject.toml": "[tool]\nrickhouse = \"x\"\n"}, "", "pyproject.toml:2:1: rickhouse must be a table: write [tool.rickhouse]"},
+		{"pyproject.toml with a mistake", map[string]string{"pyproject.toml": "[tool.rickhouse]\nloops = \"x\"\n[tool.rickhouse.apps.web]\nwsgi = \"a\"\n"}, "", "pyproject.toml:2:9: loops: must be a whole number, not the text \"x\""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := Load(Sources{Directory: folder(t, tt.files), File: tt.file, Environ: []string{"RICKHOUSE_WORKERS=4", "RICKHOUSE_WSGI="}})
+			if strings.HasPrefix(tt.want, "no app") && err != nil && strings.Contains(err.Error(), "needs wsgi") {
+				t.Errorf("said twice: %v", err)
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+			if _, ok := err.(Mistakes); !ok {
+				t.Errorf("the error is a %T", err)
+			}
+		})
+	}
+}

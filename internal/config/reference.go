@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteReference writes the reference of all keys, as Markdown.
+func WriteReference(w io.Writer) error {
+	keys := AllKeys()
+	b := &strings.Builder{}
+	b.WriteString(referenceHead)
+	b.WriteString("\n## Top level\n\n")
+	table(b, keys.Top, true)
+	b.WriteString(referenceApps)
+	table(b, keys.App, true)
+	b.WriteString(referenceRoutes)
+	table(b, keys.Route, false)
+	b.WriteString(referenceValues)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func table(b *strings.Builder, keys []Key, environment bool) {
+	columns := []string{"Key", "Value", "Default", "What it does"}
+	if environment {
+		columns = append(columns, "Environment")
+	}
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+	for _, k := range keys {
+		cells := []string{"`" + k.Name + "`", k.valueText(), k.defaultText(), k.Help}
+		if environment {
+			cells = append(cells, "`"+k.Env()+"`")
+		}
+		for i, c := range cells {
+			cells[i] = strings.ReplaceAll(c, "|", "\\|")
+		}
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+	}
+}
+
+func (k Key) valueText() string {
+	if k.Values == nil {
+		return k.Kind.String()
+	}
+	list := make([]string, len(k.Values))
+	for i, v := range k.Values {
+		list[i] = "`" + v + "`"
+	}
+	return strings.Join(list, ", ")
+}
+
+func (k Key) defaultText() string {
+	switch {
+	case k.Default == "":
+		return "none"
+	case strings.Contains(k.Default, " "):
+		return k.Default
+	}
+	return "`" + k.Default + "`"
+}
+
+const referenceHead = `# Configuration
+
+<!-- Generated from the structs by "make generate". Do not edit. -->
+
+Rickhouse reads ` + "`rickhouse.toml`" + `, or the table ` + "`[tool.rickhouse]` of `pyproject.toml`" + `, in the folder it is started in;
+` + "`-c FILE` or `RICKHOUSE_CONFIG`" + ` names another. A flag wins over an environment variable, that over the file, that over the
+default. ` + "`rickhouse check`" + ` finds every mistake in them.
+
+` + "```toml" + `
+bind = ["127.0.0.1:8000"]
+
+[apps.web]
+wsgi = "shop.wsgi:application"
+python = ".venv"
+workers = 2
+` + "```" + `
+
+Relative paths in the file are relative to its folder, those of flags and variables to the folder the server is started in. Unknown
+keys are errors. In an environment variable the elements of a list are separated by commas, as are the ` + "`NAME=value`" + ` pairs of a
+table. In ` + "`pyproject.toml`" + ` every table has the prefix: ` + "`[tool.rickhouse.apps.web]`, `[[tool.rickhouse.routes]]`" + `.
+`
+
+const referenceApps = `
+## Applications: ` + "`[apps.NAME]`" + `
+
+NAME is what routes and logs call the application. The variables apply where there is one application. A TARGET on the command line
+takes the place of what that one loads.
+
+`
+
+const referenceRoutes = `
+## Routes: ` + "`[[routes]]`" + `
+
+Routes are tried in order; the first whose conditions all hold answers, and a route without conditions matches everything. Without
+routes, everything goes to the one application. Routes come from the file only.
+
+`
+
+const referenceValues = `
+## Values
+
+- A duration is a text of numbers and units: ` + "`500ms`, `30s`, `1m30s`, `2h`" + `.
+- A size is a whole number with an optional unit: ` + "`512`, `64KiB`, `100MiB`, `1GiB`" + ` (powers of 1024) or ` + "`64kB`, `100MB`, `1GB`" + ` (powers of 1000).
+- 0 is no way to say "none": a key that is left out has its default, and a written 0 where the default is another number is an error.
+`

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"rickhouse/internal/back/python"
+	"rickhouse/internal/front/http1"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/route"
+	"rickhouse/internal/spool"
+	"rickhouse/internal/telemetry"
+)
+
+// Server is everything the server is told, complete and valid: each room finds
+// its own Config in it, with its defaults.
+type Server struct {
+	General   General
+	Telemetry telemetry.Config
+	Listen    listen.Config
+	HTTP1     http1.Config
+	Spool     spool.Config
+
+	// Apps are the applications, in the order of the file. There is at least one.
+	Apps []App
+	// Routes are tried in order; each names an App. There is at least one.
+	Routes []route.Config
+	// File is the file that was read, as it was named or found; empty for none.
+	File string
+}
+
+// App is an application and the name that routes and logs know it by.
+type App struct {
+	Name string
+	python.Config
+}
+
+// General holds the keys that are no room's.
+type General struct {
+	Bind            []string      `toml:"bind" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N."`
+	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" help:"How long requests may take to finish once the server is asked to stop."`
+	TLS             string        `toml:"tls" default:"" help:"Reserved: this version does not serve TLS."`
+}
+
+// maxLoops is more event loops than any machine has use for.
+const maxLoops = 1024
+
+// WithDefaults returns g with its zero fields replaced.
+func (g General) WithDefaults() General {
+	if len(g.Bind) == 0 {
+		g.Bind = []string{"127.0.0.1:8000"}
+	}
+	if g.ShutdownTimeout == 0 {
+		g.ShutdownTimeout = 30 * time.Second
+	}
+	return g
+}
+
+// Validate reports every mistake in g, each as "key: what is wrong" or
+// "key[index]: what is wrong".
+func (g General) Validate() error {
+	var errs []error
+	if g.TLS != "" {
+		errs = append(errs, errors.New("tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies"))
+	}
+	if g.Loops < 0 || g.Loops > maxLoops {
+		errs = append(errs, fmt.Errorf("loops: %d is not between 0 and %d", g.Loops, maxLoops))
+	}
+	if g.ShutdownTimeout < 0 {
+		errs = append(errs, fmt.Errorf("shutdown_timeout: %v is less than 0", g.ShutdownTimeout))
+	}
+	for i, b := range g.Bind {
+		if _, err := listen.Parse(b); err != nil {
+			errs = append(errs, fmt.Errorf("bind[%d]: %w", i, err))
+		} else if slices.Contains(g.Bind[:i], b) {
+			errs = append(errs, fmt.Errorf("bind[%d]: %s stands twice", i, b))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults completes every room's part.
+func (s *Server) withDefaults() {
+	s.General = s.General.WithDefaults()
+	s.Telemetry = s.Telemetry.WithDefaults()
+	s.Listen = s.Listen.WithDefaults()
+	s.HTTP1 = s.HTTP1.WithDefaults()
+	s.Spool = s.Spool.WithDefaults()
+	for i := range s.Apps {
+		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
+	}
+}
+
+// validators are the rooms whose keys stand at the top level.
+func (s *Server) validators() []interface{ Validate() error } {
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.HTTP1, s.Spool}
+}
+
+// Keys are all the keys there are, by where they stand.
+type Keys struct{ Top, App, Route []Key }
+
+// AllKeys returns all keys, in the order of the structs.
+func AllKeys() Keys {
+	return Keys{
+		Top:   keysOf(reflect.TypeFor[Server]()),
+		App:   keysOf(reflect.TypeFor[python.Config]()),
+		Route: keysOf(reflect.TypeFor[route.Config]()),
+	}
+}
