@@ -1,0 +1,147 @@
+"""Every server of the benchmark, its command and why it has these settings.
+
+In a command, {python} and {bin} are the interpreter and the folder of programs of the benchmark's virtual
+environment, {rickhouse} our binary, {peers} this folder, {run} a scratch folder, {app} module:attribute, {port} and
+{workers} numbers. The working directory is bench/apps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+CLOSED = ("hello", "10kb", "echo", "flask", "close")
+MIXED = ("mixed4", "mixed2")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One server with its settings."""
+
+    name: str
+    interface: str  # "wsgi", "asgi" or "static"
+    argv: tuple[str, ...]
+    rows: tuple[str, ...]
+    why: str
+    package: str = ""  # on PyPI; a server with none comes from elsewhere
+    version: tuple[str, ...] = ()  # a command that prints it, where there is no package
+    row_args: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further arguments in one row
+
+    def command(self, row: str, values: dict[str, str]) -> list[str]:
+        """Return the command for a row."""
+        return [part.format(**values) for part in (*self.argv, *self.row_args.get(row, ()))]
+
+
+PEERS = (
+    Peer(
+        "rickhouse",
+        "wsgi",
+        ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
+        (*CLOSED, "idle", *MIXED),
+        "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
+        version=("{rickhouse}", "version"),
+    ),
+    Peer(
+        "bjoern",
+        "wsgi",
+        ("{python}", "{peers}/serve_bjoern.py", "{app}", "{port}"),
+        (*CLOSED, "idle"),
+        "It has no settings but the address. One process: no server of its own for several workers.",
+        package="bjoern",
+    ),
+    Peer(
+        "fastwsgi",
+        "wsgi",
+        ("{bin}/fastwsgi", "--host", "127.0.0.1", "-p", "{port}", "-l", "0", "{app}"),
+        (*CLOSED, "idle"),
+        "Logging off; keep-alive is its default. One process.",
+        package="fastwsgi",
+    ),
+    Peer(
+        "granian",
+        "wsgi",
+        (
+            *("{bin}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),
+            *("--workers", "{workers}", "--blocking-threads", "1", "--http", "1", "--no-ws", "{app}"),
+        ),
+        (*CLOSED, "idle", *MIXED),
+        "One blocking thread, as its documentation advises for WSGI: without that flag it took twice the CPU. "
+        "HTTP/1 alone, no WebSockets, the runtime mode that it chooses itself (`st` was slower). 16,384 connections "
+        "for the idle row, as its default holds 1,024.",
+        package="granian",
+        row_args={"idle": ("--backlog", "16384", "--backpressure", "16384")},
+    ),
+    Peer(
+        "uwsgi",
+        "wsgi",
+        (
+            *("{bin}/pyuwsgi", "--http11-socket", "127.0.0.1:{port}", "--processes", "{workers}", "--threads", "64"),
+            *("--listen", "1000", "--disable-logging", "--module", "{app}"),
+        ),
+        ("hello", "10kb", "echo", "flask"),
+        "Keep-alive without the router process; a connection takes a thread, hence as many as the most connections. "
+        "The router (`--http --http-keepalive`) took three times the CPU.",
+        package="pyuwsgi",
+    ),
+    Peer(
+        "uwsgi-close",
+        "wsgi",
+        (
+            *("{bin}/pyuwsgi", "--http-socket", "127.0.0.1:{port}", "--processes", "{workers}", "--master"),
+            *("--listen", "1000", "--disable-logging", "--add-header", "Connection: close", "--module", "{app}"),
+        ),
+        ("close", *MIXED),
+        "Without keep-alive, one request at a time a process: its usual place behind a proxy. It closes without saying "
+        "so, hence the header.",
+        package="pyuwsgi",
+    ),
+    Peer(
+        "gunicorn",
+        "wsgi",
+        ("{bin}/gunicorn", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--log-level", "warning", "{app}"),
+        (*CLOSED, *MIXED),
+        "Its default, sync workers, which close each connection.",
+        package="gunicorn",
+    ),
+    Peer(
+        "gunicorn-gthread",
+        "wsgi",
+        (
+            *("{bin}/gunicorn", "-b", "127.0.0.1:{port}", "-w", "{workers}", "-k", "gthread", "--log-level", "warning"),
+            *("--keep-alive", "75", "--worker-connections", "12000", "{app}"),
+        ),
+        (*CLOSED, "idle", *MIXED),
+        "Keep-alive. Four threads a worker cost the least CPU (against 1 and 2); one in the mixed rows, where the "
+        "number of requests that run at once is what is compared.",
+        package="gunicorn",
+        row_args=dict.fromkeys((*CLOSED, "idle"), ("--threads", "4")) | dict.fromkeys(MIXED, ("--threads", "1")),
+    ),
+    Peer(
+        "waitress",
+        "wsgi",
+        ("{python}", "{peers}/serve_waitress.py", "{app}", "{port}"),
+        CLOSED,
+        "Four threads (its default), poll instead of select, no warning for each queued request. Not in the idle row: "
+        "its loop looks at every connection each time, and 10,000 took two and a half minutes to open.",
+        package="waitress",
+    ),
+    Peer(
+        "uvicorn",
+        "asgi",
+        (
+            *("{bin}/uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log", "--log-level", "warning"),
+            *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "{app}"),
+        ),
+        ("hello", "10kb", "echo", "close", "idle"),
+        "An ASGI application that does the same, as a figure for that interface.",
+        package="uvicorn",
+        row_args={"idle": ("--timeout-keep-alive", "75")},
+    ),
+    Peer(
+        "nginx",
+        "static",
+        ("nginx", "-e", "stderr", "-c", "{run}/nginx.conf"),
+        ("hello", "10kb", "close", "idle"),
+        "A file of the same size, kept open, no log, one worker process: what the front of a server costs.",
+        version=("nginx", "-v"),
+    ),
+)
