@@ -62,8 +62,13 @@ type Request struct {
 	// (chunked); 0 if there is none.
 	ContentLength int64
 	// Upgrade is the protocol of an Upgrade field that Connection names
-	// (RFC 9110 §7.8), or nil.
+	// (RFC 9110 §7.8), or nil. Over HTTP/2 it is the :protocol of an extended
+	// CONNECT (RFC 8441), whose Method then reads GET. An answer of status 101
+	// accepts it, over either: what follows is the tunnel's octets.
 	Upgrade []byte
+	// TLS is what the application is told of the connection's TLS, a JSON object
+	// with the keys of the ASGI tls extension; nil in cleartext.
+	TLS []byte
 	// TrailersOK is true if the client sent "TE: trailers".
 	TrailersOK bool
 

@@ -65,7 +65,7 @@ struct span {
     Py_ssize_t len;
 };
 
-enum { METHOD, PATH, RAW_PATH, QUERY, SCRIPT_NAME, SERVER_NAME, CLIENT_ADDRESS, TEXTS };
+enum { METHOD, PATH, RAW_PATH, QUERY, SCRIPT_NAME, SERVER_NAME, CLIENT_ADDRESS, TLS, TEXTS };
 
 struct request {
     uint8_t version;

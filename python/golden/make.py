@@ -8,6 +8,8 @@ from typing import Any
 HERE = Path(__file__).parent
 
 END, ABORT, DONE, INTERIM, LENGTH, FD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80
+TEXT = WEBSOCKET = 0x20
+TAKES_TRAILERS = 0x40
 
 
 def short(text: str) -> bytes:
@@ -20,7 +22,7 @@ def fields(pairs: list[list[str]]) -> bytes:
 
 
 def request(m: dict[str, Any]) -> bytes:
-    texts = ("method", "path", "raw_path", "query", "script_name", "server_name", "client_address")
+    texts = ("method", "path", "raw_path", "query", "script_name", "server_name", "client_address", "tls")
     return (
         struct.pack(
             "<BBHHq",
@@ -88,6 +90,7 @@ def a_request(**changes: Any) -> dict[str, Any]:
         "script_name": "",
         "server_name": "127.0.0.1",
         "client_address": "127.0.0.1",
+        "tls": "",
         "fields": [["host", "localhost:8000"]],
         "content": "",
     }
@@ -112,6 +115,7 @@ def front() -> None:
         "directory": "/srv/shop",
         "interface": "auto",
         "threads": 1,
+        "concurrency": 10000,
         "workers": 2,
         "worker": 1,
         "name": "web",
@@ -127,7 +131,12 @@ def front() -> None:
     write("data-abort", "front", 3, b"", {"content": ""}, ABORT, 1, 3)
     write("window", "front", 4, struct.pack("<I", 65536), {"octets": 65536}, 0, 1, 3)
     write("cancel", "front", 5, b"", {}, 0, 1, 3)
+    write("cancel-abort", "front", 5, b"", {}, ABORT, 1, 3)
     write("stop", "front", 6, b"", {})
+    write("data-text", "front", 3, "é".encode(), {"content": "é".encode().hex()}, END | TEXT, 1, 3)
+    closed = struct.pack("<H", 1001) + b"going away"
+    write("closed", "front", 7, closed, {"code": 1001, "reason": "going away"}, 0, 1, 3)
+    write("bad-closed", "front", 7, b"\3", {}, 0, 1, 3, malformed=True)
     whole = request(a_request())
     write("bad-request-cut", "front", 2, whole[:40], {}, END, 0, 1, malformed=True)
     write("bad-request-fields", "front", 2, whole + b"x", {}, 0, 0, 1, malformed=True)
@@ -149,6 +158,7 @@ def requests() -> None:
         script_name="/app",
         server_name="::1",
         server_port=443,
+        tls='{"tls_version": 772, "cipher_suite": 4865}',
         client_address="2001:db8::1",
         content_length=5,
         fields=[
@@ -168,6 +178,8 @@ def requests() -> None:
     write("request-file", "front", 2, request(m), m, END | FD, 1, 2)
     m = a_request(method="PUT", content_length=-1, version=10)
     write("request-stream", "front", 2, request(m), m, 0, 1, 3)
+    m = a_request(fields=[["host", "h"], ["upgrade", "websocket"]])
+    write("request-websocket", "front", 2, request(m), m, WEBSOCKET | TAKES_TRAILERS, 1, 4)
     m = a_request(
         method="OPTIONS",
         path="*",
@@ -209,6 +221,15 @@ def worker() -> None:
     write("abort-done", "worker", 21, b"why", {"why": "why"}, DONE, 3, 7)
     write("done", "worker", 22, struct.pack("<I", 1500), {"microseconds": 1500}, 0, 3, 7)
     write("answer-window", "worker", 23, struct.pack("<I", 65536), {"octets": 65536}, 0, 3, 7)
+    m = a_head(status=101, reason="", fields=[["Sec-WebSocket-Protocol", "chat"]])
+    write("head-upgrade", "worker", 18, head(m), m, 0, 3, 7)
+    write("answer-text", "worker", 19, "é".encode(), {"content": "é".encode().hex()}, END | TEXT, 3, 7)
+    close = struct.pack("<H", 4000) + "tschüß".encode()
+    write("answer-close", "worker", 24, close, {"code": 4000, "reason": "tschüß"}, DONE, 3, 7)
+    m = {"fields": [["Grpc-Status", "0"]]}
+    write("trailers", "worker", 25, fields(m["fields"]), m, 0, 3, 7)
+    write("bad-close", "worker", 24, b"\1", {}, 0, 3, 7, malformed=True)
+    write("bad-trailers", "worker", 25, fields([["a\n", "b"]]), {}, 0, 3, 7, malformed=True)
     m = a_head(fields=[["X", "a\r\nSet-Cookie: b"]])
     write("bad-head-split", "worker", 18, head(m), {}, 0, 3, 7, malformed=True)
     m = a_head(fields=[["a b", "c"]])

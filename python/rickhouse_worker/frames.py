@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-HELLO, REQUEST, DATA, WINDOW, CANCEL, STOP = 1, 2, 3, 4, 5, 6
+HELLO, REQUEST, DATA, WINDOW, CANCEL, STOP, CLOSED = range(1, 8)
 READY, FAILED, ANSWER_HEAD, ANSWER_DATA, ANSWER_FILE, ANSWER_ABORT, ANSWER_DONE, ANSWER_WINDOW = range(16, 24)
+ANSWER_CLOSE, TRAILERS = 24, 25
 
 END, ABORT, DONE, INTERIM, LENGTH, FD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80
+TEXT = WEBSOCKET = 0x20
+TAKES_TRAILERS = 0x40
 
 HEADER = struct.Struct("<IBBHI")
 MAX_PAYLOAD = 1 << 20
@@ -21,7 +24,7 @@ _HEAD = struct.Struct("<HQQ")
 _U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
 _RANGE = struct.Struct("<QQ")
-_TEXTS = 7
+_TEXTS = 8
 
 
 class MalformedError(Exception):
@@ -54,6 +57,7 @@ class Request(NamedTuple):
     script_name: str
     server_name: str
     client_address: str
+    tls: str
     fields: list[tuple[str, str]]
     content: bytes
 

@@ -224,6 +224,7 @@ class Front:
         server: tuple[str, int] = ("127.0.0.1", 8000),
         client: tuple[str, int] = ("127.0.0.2", 4321),
         script: str = "",
+        tls: str = "",
         length: int | None = None,
     ) -> bytes:
         fields = [("host", "localhost:8000")] if fields is None else fields
@@ -232,7 +233,8 @@ class Front:
         octets = struct.pack(
             "<BBHHq", version, scheme, server[1], client[1], len(content) if length is None else length
         )
-        for text in (method, path, path if raw_path is None else raw_path, query, script, server[0], client[0]):
+        raw_path = path if raw_path is None else raw_path
+        for text in (method, path, raw_path, query, script, server[0], client[0], tls):
             octets += short(text)
         octets += struct.pack("<H", len(fields))
         for name, value in fields:

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/binary"
+	"unicode/utf8"
 
 	"rickhouse/internal/exchange"
 )
@@ -73,6 +74,51 @@ func ParseFile(p []byte) (FileRange, error) {
 		return FileRange{}, malformed("a file range of %d octets", len(p))
 	}
 	return r, nil
+}
+
+// Close is a decoded CLOSE frame: how the application ends a WebSocket.
+type Close struct {
+	Code   uint16
+	Reason []byte // UTF-8, at most 123 octets (RFC 6455 §5.5)
+}
+
+// maxReason is what fits behind the code into a control frame (RFC 6455 §5.5).
+const maxReason = 123
+
+// ParseClose decodes the payload of a CLOSE frame.
+func ParseClose(p []byte) (Close, error) {
+	c := cursor{p: p}
+	code := c.uint16()
+	if c.bad || len(c.p) > maxReason || !utf8.Valid(c.p) {
+		return Close{}, malformed("a CLOSE of %d octets", len(p))
+	}
+	return Close{code, c.p}, nil
+}
+
+// AppendClosed writes a CLOSED frame: how a WebSocket has ended.
+func AppendClosed(dst []byte, slot uint16, generation uint32, code uint16, reason string) []byte {
+	h := Header{Length: uint32(2 + len(reason)), Type: Closed, Slot: slot, Generation: generation}
+	return append(binary.LittleEndian.AppendUint16(AppendHeader(dst, h), code), reason...)
+}
+
+// ParseTrailers decodes the payload of a TRAILERS frame into res, whose trailers
+// then point into p. Fields that must not be trailers are left out.
+func ParseTrailers(p []byte, res *exchange.Response) error {
+	c := cursor{p: p}
+	res.Trailers = res.Trailers[:0]
+	for n := c.uint16(); n > 0 && !c.bad; n-- {
+		f := exchange.Field{Name: c.short(), Value: c.short()}
+		if c.bad || !isToken(f.Name) || !isText(f.Value) {
+			return malformed("the trailer field %.40q is not valid", f.Name)
+		}
+		if !ofConnection(f.Name) {
+			res.Trailers = append(res.Trailers, f)
+		}
+	}
+	if c.bad || len(c.p) > 0 {
+		return malformed("TRAILERS of %d octets", len(p))
+	}
+	return nil
 }
 
 // cursor reads a payload from the front; bad is set where it was too short.

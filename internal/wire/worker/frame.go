@@ -17,6 +17,7 @@ const (
 	Window  Type = 4
 	Cancel  Type = 5
 	Stop    Type = 6
+	Closed  Type = 7
 )
 
 // The frames that a worker sends.
@@ -29,6 +30,8 @@ const (
 	AnswerAbort  Type = 21
 	Done         Type = 22
 	AnswerWindow Type = 23
+	AnswerClose  Type = 24
+	Trailers     Type = 25
 )
 
 // Flags of a frame.
@@ -36,12 +39,15 @@ type Flags uint8
 
 // The flags there are; docs/link.md says which frames may carry them.
 const (
-	End     Flags = 0x01
-	Cut     Flags = 0x02
-	IsDone  Flags = 0x04
-	Interim Flags = 0x08
-	Length  Flags = 0x10
-	HasFile Flags = 0x80
+	End           Flags = 0x01
+	Cut           Flags = 0x02
+	IsDone        Flags = 0x04
+	Interim       Flags = 0x08
+	Length        Flags = 0x10
+	Text          Flags = 0x20 // of a piece of a message
+	WebSocket     Flags = 0x20 // of a REQUEST
+	TakesTrailers Flags = 0x40
+	HasFile       Flags = 0x80
 )
 
 // The bounds of the protocol, in octets.

@@ -46,6 +46,8 @@ type meaning struct {
 	Reason        string
 	Offset        int64
 	Length        int64
+	TLS           string
+	Code          uint16
 }
 
 func latin1(s string) []byte {
@@ -89,7 +91,7 @@ func (m meaning) request() (exchange.Request, Call) {
 		Method: latin1(m.Method), Version: m.Version, Scheme: []byte(m.Scheme),
 		Path: append(latin1(m.ScriptName), latin1(m.Path)...), RawPath: latin1(m.RawPath), Query: latin1(m.Query),
 		ServerAddr: latin1(m.ServerName), ServerPort: m.ServerPort,
-		ClientAddr: latin1(m.ClientAddress), ClientPort: m.ClientPort,
+		ClientAddr: latin1(m.ClientAddress), ClientPort: m.ClientPort, TLS: latin1(m.TLS),
 	}
 	for _, f := range m.Fields {
 		r.Fields = append(r.Fields, exchange.Field{Name: latin1(f[0]), Value: latin1(f[1])})
@@ -110,6 +112,11 @@ func TestGolden(t *testing.T) {
 				got, err := AppendRequest(nil, &r, c)
 				if err != nil || hex.EncodeToString(got) != g.Frame {
 					t.Errorf("wrote %x, %v\nwant  %s", got, err, g.Frame)
+				}
+			case g.Sender == "front" && g.Type == Closed && !g.Malformed:
+				got := AppendClosed(nil, g.Slot, g.Gen, g.Meaning.Code, g.Meaning.Reason)
+				if hex.EncodeToString(got) != g.Frame {
+					t.Errorf("wrote %x\nwant  %s", got, g.Frame)
 				}
 			case g.Sender == "front" && !g.Malformed:
 				if got := AppendFrame(nil, h, payload); hex.EncodeToString(got) != g.Frame {
@@ -154,6 +161,19 @@ func (g golden) compare(t *testing.T, h Header, p []byte) error {
 		r, err := ParseFile(p)
 		if err == nil && !g.Malformed && r != (FileRange{g.Meaning.Offset, g.Meaning.Length}) {
 			t.Errorf("read %+v, want %+v", r, g.Meaning)
+		}
+		return err
+	case AnswerClose:
+		c, err := ParseClose(p)
+		if err == nil && (c.Code != g.Meaning.Code || string(c.Reason) != g.Meaning.Reason) {
+			t.Errorf("read %+v, want %+v", c, g.Meaning)
+		}
+		return err
+	case Trailers:
+		var res exchange.Response
+		err := ParseTrailers(p, &res)
+		if err == nil && (len(res.Trailers) != len(g.Meaning.Fields) || string(res.Trailers[0].Name) != g.Meaning.Fields[0][0]) {
+			t.Errorf("read %s, want %v", res.Trailers, g.Meaning.Fields)
 		}
 		return err
 	case Done, AnswerWindow:

@@ -12,7 +12,7 @@ import (
 type Call struct {
 	Slot       uint16
 	Generation uint32
-	// Flags are End, HasFile or none.
+	// Flags are End, HasFile or none, and WebSocket and TakesTrailers.
 	Flags Flags
 	// ContentLength is the length of the content, -1 if it is streamed and
 	// unknown.
@@ -46,7 +46,7 @@ func AppendRequest(dst []byte, r *exchange.Request, c Call) ([]byte, error) {
 	}
 	var long int
 	for _, s := range [...][]byte{
-		r.Method, path, r.RawPath, r.Query, c.ScriptName, r.ServerAddr, r.ClientAddr,
+		r.Method, path, r.RawPath, r.Query, c.ScriptName, r.ServerAddr, r.ClientAddr, r.TLS,
 	} {
 		long |= len(s)
 		dst = appendShort(dst, s)

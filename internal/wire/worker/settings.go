@@ -11,6 +11,7 @@ type Settings struct {
 	Directory   string `json:"directory"`
 	Interface   string `json:"interface"`
 	Threads     int    `json:"threads"`
+	Concurrency int    `json:"concurrency"`
 	Workers     int    `json:"workers"`
 	Worker      int    `json:"worker"`
 	Name        string `json:"name"`
