@@ -13,7 +13,7 @@ func (s *server) open() error {
 	if s.tele.Access != nil {
 		parts.Observe = s.tele.Access.Finished
 	}
-	front, err := http1.New(s.cfg.HTTP1, parts)
+	front, err := http1.New(s.cfg.Front, parts)
 	if err != nil {
 		return err
 	}

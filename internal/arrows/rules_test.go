@@ -42,8 +42,8 @@ func want(t *testing.T, faults []Fault, text string) {
 func TestImports(t *testing.T) {
 	for _, c := range []struct{ name, file, imports, fault string }{
 		{"down", "internal/front/http1/a.go", "rickhouse/internal/loop", ""},
-		{"up", "internal/loop/a.go", "rickhouse/internal/front/http1", "internal/loop/a.go:2: internal/loop (layer 1) may not import internal/front/http1 (layer 2)"},
-		{"sideways", "internal/front/http1/a.go", "rickhouse/internal/route", "(layer 2) may not import internal/route (layer 2)"},
+		{"up", "internal/loop/a.go", "rickhouse/internal/front/http1", "internal/loop/a.go:2: internal/loop (layer 1) may not import internal/front/http1 (layer 3)"},
+		{"sideways", "internal/front/http1/a.go", "rickhouse/internal/back/python", "(layer 3) may not import internal/back/python (layer 3)"},
 		{"a sibling", "internal/wire/http1/a.go", "rickhouse/internal/wire/worker", "may not import"},
 		{"in a test too", "internal/loop/a_test.go", "rickhouse/internal/app", "may not import"},
 		{"itself in a test", "internal/loop/a_test.go", "rickhouse/internal/loop", ""},

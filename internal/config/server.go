@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
-	"rickhouse/internal/front/http1"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/route"
 	"rickhouse/internal/spool"
@@ -21,7 +21,7 @@ type Server struct {
 	General   General
 	Telemetry telemetry.Config
 	Listen    listen.Config
-	HTTP1     http1.Config
+	Front     front.Config
 	Spool     spool.Config
 
 	// Apps are the applications, in the order of the file. There is at least one.
@@ -88,7 +88,7 @@ func (s *Server) withDefaults() {
 	s.General = s.General.WithDefaults()
 	s.Telemetry = s.Telemetry.WithDefaults()
 	s.Listen = s.Listen.WithDefaults()
-	s.HTTP1 = s.HTTP1.WithDefaults()
+	s.Front = s.Front.WithDefaults()
 	s.Spool = s.Spool.WithDefaults()
 	for i := range s.Apps {
 		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
@@ -97,7 +97,7 @@ func (s *Server) withDefaults() {
 
 // validators are the rooms whose keys stand at the top level.
 func (s *Server) validators() []interface{ Validate() error } {
-	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.HTTP1, s.Spool}
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Front, s.Spool}
 }
 
 // Keys are all the keys there are, by where they stand.

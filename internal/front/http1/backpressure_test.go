@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
 	"rickhouse/internal/units"
 )
@@ -243,14 +244,14 @@ func TestSlowReader(t *testing.T) {
 	f := newFlood(32<<20, 256<<10, 30000)
 	s := start(t, cfg, f)
 	s.dial().send(get("/"))
-	if cause := wait(t, f.gone, "Gone"); !errors.Is(cause, errSlowReader) {
+	if cause := wait(t, f.gone, "Gone"); !errors.Is(cause, front.ErrSlowReader) {
 		t.Errorf("got %v", cause)
 	}
 	// The same after End.
 	f = newFlood(30<<20, 40<<20, 30000)
 	s = start(t, cfg, f)
 	s.dial().send(get("/"))
-	if o := s.seen(1)[0]; !errors.Is(o.err, errSlowReader) {
+	if o := s.seen(1)[0]; !errors.Is(o.err, front.ErrSlowReader) {
 		t.Errorf("observed %+v", o)
 	}
 }

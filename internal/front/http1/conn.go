@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 )
 
@@ -25,7 +26,7 @@ const (
 // conn is one connection. It is small: most are idle.
 type conn struct {
 	d          *Door
-	o          *origin
+	o          *front.Origin
 	s          loop.Stream
 	w          *work
 	timer      loop.Timer
@@ -53,7 +54,7 @@ type timeout conn
 
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
-func (d *Door) newConn(o *origin, remote netip.AddrPort) *conn {
+func (d *Door) newConn(o *front.Origin, remote netip.AddrPort) *conn {
 	c := &conn{d: d, o: o, port: remote.Port()}
 	if remote.IsValid() {
 		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
@@ -113,7 +114,7 @@ func (c *conn) Hup(err error) {
 	case err == nil || errors.Is(err, io.EOF):
 		err = exchange.ErrClientGone
 	case !errors.As(err, &bug):
-		err = clientGone{err}
+		err = front.ClientGone{Err: err}
 	}
 	c.lost(err)
 }
@@ -171,20 +172,13 @@ func (c *conn) received(n int, err error) bool {
 	case errors.Is(err, loop.ErrAgain):
 		return n > 0
 	default:
-		c.lost(clientGone{err})
+		c.lost(front.ClientGone{Err: err})
 		return false
 	}
 	return true
 }
 
 var errPanicked = errors.New("a handler panicked")
-
-// clientGone is exchange.ErrClientGone with what the kernel said.
-type clientGone struct{ err error }
-
-func (e clientGone) Error() string        { return exchange.ErrClientGone.Error() + ": " + e.err.Error() }
-func (e clientGone) Unwrap() error        { return e.err }
-func (e clientGone) Is(target error) bool { return target == exchange.ErrClientGone }
 
 // advance does all there is to do. It is a loop, so that a connection full of
 // small requests does not grow the stack.
@@ -276,16 +270,16 @@ func (c *conn) deadline() int64 {
 	}
 	w, now, cfg := c.w, c.d.l.Now(), &c.d.f.cfg
 	if c.blocked {
-		w.answer.pace.wait(now, cfg)
+		w.answer.pace.Wait(now, cfg)
 	} else {
-		w.answer.pace.pause(now)
+		w.answer.pace.Pause(now)
 	}
 	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.framing != tunnel {
-		w.body.pace.wait(now, cfg)
+		w.body.pace.Wait(now, cfg)
 	} else {
-		w.body.pace.pause(now)
+		w.body.pace.Pause(now)
 	}
-	a, b := w.body.pace.by, w.answer.pace.by
+	a, b := w.body.pace.By(), w.answer.pace.By()
 	if a == 0 || b != 0 && b < a {
 		return b
 	}
@@ -304,7 +298,7 @@ func (c *conn) timedOut() {
 	switch c.state {
 	case reading:
 		if c.w.parser.Begun() {
-			c.refuse(errSlowHead())
+			c.refuse(front.SlowHead())
 			c.advance()
 			return
 		}
@@ -312,15 +306,15 @@ func (c *conn) timedOut() {
 	case idle, skipping, lingering:
 		c.close(false)
 	default:
-		if c.blocked && c.w.answer.pace.by <= c.d.l.Now() {
-			c.w.x.Stats.Err = errSlowReader
-			c.d.f.parts.Log.Info("cut an answer", "reason", errSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
+		if c.blocked && c.w.answer.pace.By() <= c.d.l.Now() {
+			c.w.x.Stats.Err = front.ErrSlowReader
+			c.d.f.parts.Log.Info("cut an answer", "reason", front.ErrSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
 				"method", string(c.w.x.Request.Method), "path", string(c.w.x.Request.Path))
-			c.lost(errSlowReader)
+			c.lost(front.ErrSlowReader)
 			return
 		}
 		c.advancing = true
-		c.contentFailed(errSlowContent())
+		c.contentFailed(front.SlowContent())
 		c.advancing = false
 		c.advance()
 	}

@@ -1,11 +1,10 @@
 package http1
 
 import (
-	"errors"
 	"math"
-	"net/http"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	wire "rickhouse/internal/wire/http1"
 )
 
@@ -18,6 +17,14 @@ const maxSkip = 64 << 10
 // readHead goes on with a head and reports whether it is complete.
 func (c *conn) readHead() bool {
 	w := c.w
+	if c.requests == 0 && w.in[0] == 'P' && c.d.f.parts.HTTP2 != nil {
+		if whole, part := prefaced(w.in); whole || part && !c.eof {
+			if whole {
+				c.handOff()
+			}
+			return false
+		}
+	}
 	n, err := w.parser.Parse(w.in, &w.x.Request)
 	switch {
 	case err != nil:
@@ -52,10 +59,10 @@ func (c *conn) begin(n int) {
 		w.chunked.Reset(&d.f.limits)
 	}
 	c.identify(&x.Request)
-	d.f.trusted.apply(&x.Request, c.o.unix, w.addr[:0])
+	d.f.proxies.Apply(&x.Request, c.o.Unix, w.addr[:0])
 	c.state = serving
 	if x.Request.ContentLength > int64(d.f.cfg.MaxBody) {
-		c.refuse(errTooLarge(d.f.cfg.MaxBody))
+		c.refuse(front.TooLarge(d.f.cfg.MaxBody))
 		return
 	}
 	d.f.parts.Handler.Serve(x)
@@ -69,8 +76,7 @@ func (c *conn) busy() {
 
 // identify fills in who is at both ends of the connection.
 func (c *conn) identify(req *exchange.Request) {
-	req.Scheme = c.o.scheme
-	req.ServerAddr, req.ServerPort = c.o.addr, c.o.port
+	c.o.Identify(req)
 	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
 }
 
@@ -109,7 +115,7 @@ func (c *conn) deliver() {
 			if w.framing == tunnel {
 				c.contentEnd()
 			} else {
-				c.contentFailed(errCutContent())
+				c.contentFailed(front.CutContent())
 			}
 		default:
 			if w.demand > 0 || w.buffered() < headRead {
@@ -168,9 +174,9 @@ func (c *conn) content(p []byte) {
 	x := &w.x
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
-	w.body.pace.progress(len(p), c.d.l.Now(), &c.d.f.cfg)
+	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.cfg)
 	if x.Stats.ContentIn > int64(c.d.f.cfg.MaxBody) && w.framing != tunnel {
-		c.contentFailed(errTooLarge(c.d.f.cfg.MaxBody))
+		c.contentFailed(front.TooLarge(c.d.f.cfg.MaxBody))
 		return
 	}
 	if x.Server != nil {
@@ -222,7 +228,7 @@ func (c *conn) skip() bool {
 	for !w.complete() {
 		data, err := w.nextContent()
 		w.skipped += int64(len(data))
-		w.body.pace.progress(len(data), c.d.l.Now(), &c.d.f.cfg)
+		w.body.pace.Progress(len(data), c.d.l.Now(), &c.d.f.cfg)
 		switch {
 		case err != nil || w.skipped > maxSkip:
 			c.leaveLingering()
@@ -254,23 +260,3 @@ func (c *conn) Demand(x *exchange.Exchange, n int) {
 	c.full = false
 	c.touch()
 }
-
-// The ways content fails.
-
-func errTooLarge(limit any) *exchange.Error {
-	return refusal(http.StatusRequestEntityTooLarge, "the body is larger than max_body (%v)", limit)
-}
-
-func errSlowContent() *exchange.Error {
-	return refusal(http.StatusRequestTimeout, "the body comes too slowly (min_rate, min_rate_grace, idle_timeout)")
-}
-
-func errSlowHead() *exchange.Error {
-	return refusal(http.StatusRequestTimeout, "the request head did not come whole in time (header_timeout)")
-}
-
-func errCutContent() *exchange.Error {
-	return &exchange.Error{Status: http.StatusBadRequest, Reason: "the body ended before it was whole", Err: exchange.ErrClientGone}
-}
-
-var errSlowReader = errors.New("the client takes the answer too slowly (min_rate, min_rate_grace, idle_timeout)")

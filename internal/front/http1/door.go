@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	wire "rickhouse/internal/wire/http1"
@@ -70,7 +71,7 @@ type Door struct {
 // Serve accepts connections from a listening socket, which must stay open until
 // the Door has drained or is closed.
 func (d *Door) Serve(ln *listen.Listener) error {
-	o := newOrigin(ln.Addr())
+	o := front.NewOrigin(ln.Addr())
 	a, err := d.l.Accept(ln.FD(), loop.AcceptConfig{
 		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(o, fd, remote) },
 		OnError: d.refused,
@@ -86,11 +87,11 @@ func (d *Door) Serve(ln *listen.Listener) error {
 // addr is where it came in.
 func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
 	remote, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
-	c := d.newConn(newOrigin(addr), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+	c := d.newConn(front.NewOrigin(addr), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
 	c.opened(d.l.AttachConn(nc, c))
 }
 
-func (d *Door) accepted(o *origin, fd int, remote netip.AddrPort) {
+func (d *Door) accepted(o *front.Origin, fd int, remote netip.AddrPort) {
 	c := d.newConn(o, remote)
 	s, err := d.l.Attach(fd, c)
 	if err != nil {

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"rickhouse/internal/exchange"
@@ -109,10 +108,6 @@ func (c *conn) logRefusal(err *exchange.Error) {
 	x := &c.w.x
 	c.d.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
 		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.Path))
-}
-
-func refusal(status int, format string, args ...any) *exchange.Error {
-	return &exchange.Error{Status: status, Reason: fmt.Sprintf(format, args...)}
 }
 
 // leaveLingering closes our side after the answer. Closing both while the client

@@ -2,11 +2,10 @@ package http1
 
 import (
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/listen"
+	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	wire "rickhouse/internal/wire/http1"
@@ -27,7 +26,17 @@ type Parts struct {
 	// is called as well for what was refused before any Handler saw it; then the
 	// Request holds as much as was understood.
 	Observe func(x *exchange.Exchange)
+	// HTTP2, if not nil, is given each connection that speaks HTTP/2: one whose
+	// first octets are the preface (RFC 9113 §3.3), or whose TLS handshake chose
+	// it. The connection counts until h.Closed is called.
+	HTTP2 func(d *Door, h Handoff)
 }
+
+// Config is what every front end is told; HTTP/1 has nothing of its own.
+type Config = front.Config
+
+// Handoff is a connection for another front end.
+type Handoff = front.Handoff
 
 // Front serves HTTP/1. It is safe for concurrent use.
 type Front struct {
@@ -35,7 +44,7 @@ type Front struct {
 	parts   Parts
 	limits  wire.Limits
 	server  []byte
-	trusted trusted
+	proxies front.Proxies
 
 	memory    int   // octets of an answer in memory
 	maxAnswer int64 // octets of an answer in the spool
@@ -50,7 +59,7 @@ func New(cfg Config, p Parts) (*Front, error) {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	f := &Front{cfg: cfg, parts: p, limits: cfg.limits(), trusted: newTrusted(cfg.TrustedProxies)}
+	f := &Front{cfg: cfg, parts: p, limits: cfg.Limits(), proxies: front.NewProxies(cfg.TrustedProxies)}
 	if cfg.ServerHeader != "none" {
 		f.server = []byte(cfg.ServerHeader)
 	}
@@ -88,26 +97,4 @@ func (f *Front) Door(l *loop.Loop) *Door {
 	d.idle.init()
 	d.busy.init()
 	return d
-}
-
-// origin is a listening socket as its connections see it.
-type origin struct {
-	addr   []byte
-	port   uint16
-	unix   bool
-	scheme []byte
-}
-
-func newOrigin(a listen.Addr) *origin {
-	o := &origin{scheme: []byte("http")}
-	if a.Path != "" {
-		o.addr, o.unix = []byte(a.Path), true
-		return o
-	}
-	host, _, _ := strings.Cut(a.Host, "%")
-	if host == "" {
-		host = "0.0.0.0"
-	}
-	o.addr, o.port = []byte(host), uint16(a.Port)
-	return o
 }

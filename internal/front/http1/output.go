@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 )
@@ -65,7 +66,7 @@ func (c *conn) writeThrough(p []byte) []byte {
 	case errors.Is(err, loop.ErrAgain):
 		c.blocked = true
 	case err != nil:
-		c.lost(clientGone{err})
+		c.lost(front.ClientGone{Err: err})
 	}
 	return p[max(0, n-head):]
 }
@@ -120,7 +121,7 @@ func (c *conn) wrote(n int) {
 
 func (c *conn) progress(n int) {
 	c.d.counters.OctetsOut += uint64(n)
-	c.w.answer.pace.progress(n, c.d.l.Now(), &c.d.f.cfg)
+	c.w.answer.pace.Progress(n, c.d.l.Now(), &c.d.f.cfg)
 }
 
 // flush writes what the kernel takes and reports whether nothing is left.
@@ -158,7 +159,7 @@ func (c *conn) taken(err error) bool {
 	case errors.Is(err, loop.ErrAgain):
 		c.blocked = true
 	default:
-		c.lost(clientGone{err})
+		c.lost(front.ClientGone{Err: err})
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
 	wire "rickhouse/internal/wire/http1"
 )
@@ -35,7 +36,7 @@ type body struct {
 	expect   bool  // the client waits for 100
 	done     bool  // ContentEnd was called, or there is nothing to come
 	skipped  int64 // octets thrown away
-	pace     pace
+	pace     front.Pace
 }
 
 // answer is the state of the response.
@@ -59,7 +60,7 @@ type answer struct {
 
 	undrained int64 // octets of Data that the Server does not know to have left
 	drained   int64 // octets that it is to be told of
-	pace      pace
+	pace      front.Pace
 }
 
 // piece is part of an answer that waits behind others: memory, part of a file of

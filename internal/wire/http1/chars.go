@@ -149,3 +149,28 @@ func ValidName(b []byte) bool { return isToken(b) }
 
 // ValidValue reports whether b can be the value of a field.
 func ValidValue(b []byte) bool { return valueEnd(b, 0) == len(b) }
+
+// ValidLowerName reports whether b can be the name of a field and is in lower
+// case, and whether it holds a "_".
+func ValidLowerName(b []byte) (valid, underscore bool) {
+	for _, c := range b {
+		if lowerToken[c] != c || c == 0 {
+			return false, false
+		}
+		underscore = underscore || c == '_'
+	}
+	return len(b) > 0, underscore
+}
+
+// AppendLowerName appends the name of a field in lower case, or reports false if
+// it cannot be one.
+func AppendLowerName(dst, name []byte) ([]byte, bool) {
+	for _, c := range name {
+		low := lowerToken[c]
+		if low == 0 {
+			return dst, false
+		}
+		dst = append(dst, low)
+	}
+	return dst, len(name) > 0
+}

@@ -258,16 +258,16 @@ func (c *Chunked) AppendTrailers(dst []exchange.Field) []exchange.Field {
 			return dst
 		}
 		i = next
-		if !underscore && allowedTrailer(field.Name) {
+		if !underscore && AllowedTrailer(field.Name) {
 			dst = append(dst, field)
 		}
 	}
 	return dst
 }
 
-// allowedTrailer reports whether a field of that name, in lower case, may come
+// AllowedTrailer reports whether a field of that name, in lower case, may come
 // in a trailer section.
-func allowedTrailer(name []byte) bool {
+func AllowedTrailer(name []byte) bool {
 	switch string(name) {
 	case "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
 		"cache-control", "expect", "max-forwards", "pragma", "range",

@@ -35,7 +35,7 @@ func AppendLastChunk(dst []byte, trailers []exchange.Field) ([]byte, error) {
 	dst = append(dst, '0', '\r', '\n')
 	for i := range trailers {
 		f := &trailers[i]
-		if !allowedInAnswer(f.Name) {
+		if !AllowedInAnswer(f.Name) {
 			continue
 		}
 		var err error
@@ -46,8 +46,8 @@ func AppendLastChunk(dst []byte, trailers []exchange.Field) ([]byte, error) {
 	return append(dst, '\r', '\n'), nil
 }
 
-// allowedInAnswer is allowedTrailer for a name in any case.
-func allowedInAnswer(name []byte) bool {
+// AllowedInAnswer is AllowedTrailer for a name in any case.
+func AllowedInAnswer(name []byte) bool {
 	var low [32]byte
 	if len(name) > len(low) {
 		name = name[:len(low)]
@@ -58,5 +58,5 @@ func allowedInAnswer(name []byte) bool {
 		}
 		low[i] = c
 	}
-	return allowedTrailer(low[:len(name)])
+	return AllowedTrailer(low[:len(name)])
 }

@@ -30,7 +30,7 @@ func (p *Parser) fields(head []byte, i int, req *exchange.Request, f *framing) *
 			return err
 		}
 		i = next
-		if underscore && !p.limits.allows(field.Name) {
+		if underscore && !p.limits.Allows(field.Name) {
 			continue
 		}
 		keep, err := f.note(field, req)
@@ -99,7 +99,7 @@ func (f *framing) note(field exchange.Field, req *exchange.Request) (keep bool, 
 		f.host = len(req.Fields) + 1
 	case "content-length":
 		f.lengths++
-		f.length, err = parseLength(field.Value)
+		f.length, err = ParseLength(field.Value)
 	case "transfer-encoding":
 		f.codings++
 		f.coding = field.Value
@@ -151,8 +151,8 @@ func listHas(list []byte, name string) bool {
 	return false
 }
 
-// parseLength reads a Content-Length: digits alone, at most 2^63-1.
-func parseLength(b []byte) (int64, *exchange.Error) {
+// ParseLength reads a Content-Length: digits alone, at most 2^63-1.
+func ParseLength(b []byte) (int64, *exchange.Error) {
 	if len(b) == 0 || len(b) > 19 {
 		return 0, fail(http.StatusBadRequest, "the Content-Length %.30q is not a length", b)
 	}

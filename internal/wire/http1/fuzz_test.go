@@ -142,7 +142,7 @@ func FuzzResponse(f *testing.F) {
 		if framing == ByLength && got.ContentLength != res.ContentLength {
 			t.Fatalf("%q is read with a length of %d", b, got.ContentLength)
 		}
-		if classify([]byte(name)) == plain && got.Header.Get(name) != strings.Trim(value, " \t") {
+		if Classify([]byte(name)) == PlainField && got.Header.Get(name) != strings.Trim(value, " \t") {
 			t.Fatalf("%q is read with %q as %q", b, name, got.Header.Get(name))
 		}
 		if lines := bytes.Count(b, []byte("\r\n")); lines > 5 {

@@ -28,7 +28,8 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-func (l *Limits) allows(name []byte) bool {
+// Allows reports whether a field name with "_" is let through.
+func (l *Limits) Allows(name []byte) bool {
 	for _, n := range l.Underscore {
 		if string(name) == n {
 			return true

@@ -173,7 +173,7 @@ func (p *Parser) requestLine(head []byte, req *exchange.Request) (int, *exchange
 	// checkVersion has seen that " HTTP/1.x" CRLF ends the line: no index is
 	// past it, and its LF is the only one.
 	if i == start || head[i] != ' ' || head[i+10] != '\n' {
-		return 0, bad("the request target is empty or holds a space, a control character or \"#\"")
+		return 0, badTarget()
 	}
 	req.Target = head[start:i:i]
 	req.Version = exchange.HTTP11

@@ -58,16 +58,16 @@ func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, 
 	date, server := len(r.Date) == 0 || interim, len(r.Server) == 0 || interim
 	for i := range res.Fields {
 		f := &res.Fields[i]
-		switch classify(f.Name) {
-		case hop:
+		switch Classify(f.Name) {
+		case HopField:
 			continue
-		case upgradeField:
+		case UpgradeField:
 			if res.Status != http.StatusSwitchingProtocols {
 				continue
 			}
-		case dateField:
+		case DateField:
 			date = true
-		case serverField:
+		case ServerField:
 			server = true
 		}
 		if dst, err = appendField(dst, f); err != nil {
@@ -80,7 +80,7 @@ func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, 
 	if !server {
 		dst = appendKnown(dst, "Server: ", r.Server)
 	}
-	framing := frame(res, r)
+	framing := r.Framing(res)
 	dst = appendFraming(dst, framing, res, r, interim)
 	return append(dst, '\r', '\n'), framing, nil
 }
@@ -126,8 +126,9 @@ func appendKnown(dst []byte, name string, value []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// frame decides how the content ends (RFC 9112 §6.3).
-func frame(res *exchange.Response, r *Reply) Framing {
+// Framing decides how the content of res ends (RFC 9112 §6.3). ByChunks stands for
+// whatever a protocol has where the length is not known.
+func (r *Reply) Framing(res *exchange.Response) Framing {
 	switch {
 	case res.Status == http.StatusSwitchingProtocols || r.Connect && res.Status/100 == 2:
 		return Tunnel
@@ -176,42 +177,44 @@ func appendFraming(dst []byte, f Framing, res *exchange.Response, r *Reply, inte
 	return dst
 }
 
-// The kinds of response fields that are not just passed on.
-type fieldKind uint8
+// FieldKind tells response fields that are not just passed on.
+type FieldKind uint8
 
+// The kinds there are.
 const (
-	plain fieldKind = iota
-	hop
-	upgradeField
-	dateField
-	serverField
+	PlainField FieldKind = iota
+	HopField             // of the connection, or of how content is framed
+	UpgradeField
+	DateField
+	ServerField
 )
 
-func classify(name []byte) fieldKind {
+// Classify returns the kind of a response field, in whatever case its name is.
+func Classify(name []byte) FieldKind {
 	switch len(name) {
 	case 2:
-		return is(name, "te", hop)
+		return is(name, "te", HopField)
 	case 4:
-		return is(name, "date", dateField)
+		return is(name, "date", DateField)
 	case 6:
-		return is(name, "server", serverField)
+		return is(name, "server", ServerField)
 	case 7:
-		return max(is(name, "trailer", hop), is(name, "upgrade", upgradeField))
+		return max(is(name, "trailer", HopField), is(name, "upgrade", UpgradeField))
 	case 10:
-		return max(is(name, "connection", hop), is(name, "keep-alive", hop))
+		return max(is(name, "connection", HopField), is(name, "keep-alive", HopField))
 	case 14:
-		return is(name, "content-length", hop)
+		return is(name, "content-length", HopField)
 	case 16:
-		return is(name, "proxy-connection", hop)
+		return is(name, "proxy-connection", HopField)
 	case 17:
-		return is(name, "transfer-encoding", hop)
+		return is(name, "transfer-encoding", HopField)
 	}
-	return plain
+	return PlainField
 }
 
-func is(name []byte, s string, kind fieldKind) fieldKind {
+func is(name []byte, s string, kind FieldKind) FieldKind {
 	if foldEqual(name, s) {
 		return kind
 	}
-	return plain
+	return PlainField
 }

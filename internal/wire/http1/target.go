@@ -2,9 +2,35 @@ package http1
 
 import (
 	"bytes"
+	"net/http"
 
 	"rickhouse/internal/exchange"
 )
+
+// Target takes req.Target apart, by req.Method, for a request that came without a
+// request line: it sets Form, Host, RawPath, Path and Query. Path may point into
+// the Parser.
+func (p *Parser) Target(req *exchange.Request) *exchange.Error {
+	var seen uint8
+	for _, b := range req.Target {
+		c := class[b]
+		if c&inTarget == 0 {
+			return badTarget()
+		}
+		seen |= c
+	}
+	switch {
+	case len(req.Target) == 0:
+		return badTarget()
+	case len(req.Target) > p.limits.Line:
+		return fail(http.StatusRequestURITooLong, "the request target is longer than %d octets", p.limits.Line)
+	}
+	return p.target(req, seen)
+}
+
+func badTarget() *exchange.Error {
+	return bad("the request target is empty or holds a space, a control character or \"#\"")
+}
 
 // target takes req.Target apart by its form (RFC 9112 §3.2). seen are the
 // classes of octets in it.

@@ -1,4 +1,4 @@
-package http1
+package front
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	wire "rickhouse/internal/wire/http1"
 )
 
-// Config is what a Front can be told. The zero value of a field means its
+// Config is what every front end is told. The zero value of a field means its
 // default.
 type Config struct {
 	MaxLine           units.Size    `toml:"max_line" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
@@ -111,8 +111,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// limits are the limits of a head as the parser wants them.
-func (c *Config) limits() wire.Limits {
+// Limits are the limits of a head as the parser wants them.
+func (c *Config) Limits() wire.Limits {
 	l := wire.Limits{Line: int(c.MaxLine), Fields: c.MaxFields, Head: int(c.MaxHead)}
 	for _, name := range c.UnderscoreHeaders {
 		l.Underscore = append(l.Underscore, strings.ToLower(name))

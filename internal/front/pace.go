@@ -1,10 +1,10 @@
-package http1
+package front
 
 import "time"
 
-// pace is the time by which a client that is being waited for must have done
+// Pace is the time by which a client that is being waited for must have done
 // more: at first a grace, then what its octets so far have earned.
-type pace struct {
+type Pace struct {
 	by   int64 // 0 while nobody waits
 	rest int64 // what was left when the last wait ended
 }
@@ -12,8 +12,8 @@ type pace struct {
 // minRest is the least time given when waiting goes on.
 const minRest = int64(time.Second)
 
-// wait starts the clock if it stands still.
-func (p *pace) wait(now int64, c *Config) {
+// Wait starts the clock if it stands still.
+func (p *Pace) Wait(now int64, c *Config) {
 	if p.by != 0 {
 		return
 	}
@@ -23,17 +23,17 @@ func (p *pace) wait(now int64, c *Config) {
 	p.by = now + max(p.rest, min(minRest, int64(c.MinRateGrace)))
 }
 
-// pause stops the clock.
-func (p *pace) pause(now int64) {
+// Pause stops the clock.
+func (p *Pace) Pause(now int64) {
 	if p.by != 0 {
 		p.rest = max(p.by-now, 1)
 		p.by = 0
 	}
 }
 
-// progress gives the client time for n octets, at most until an idle timeout
+// Progress gives the client time for n octets, at most until an idle timeout
 // from now.
-func (p *pace) progress(n int, now int64, c *Config) {
+func (p *Pace) Progress(n int, now int64, c *Config) {
 	earned := int64(n) * int64(time.Second) / int64(c.MinRate)
 	limit := int64(max(c.IdleTimeout, c.MinRateGrace))
 	if p.by != 0 {
@@ -45,3 +45,7 @@ func (p *pace) progress(n int, now int64, c *Config) {
 	}
 	p.rest = min(p.rest+earned, limit)
 }
+
+// By is when the client must have done more, on the scale of the Loop; 0 while
+// nobody waits for it.
+func (p *Pace) By() int64 { return p.by }

@@ -1,4 +1,4 @@
-package http1
+package front
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	wire "rickhouse/internal/wire/http1"
 )
 
-// trusted are the proxies whose word is believed.
-type trusted struct {
+// Proxies are those whose word is believed.
+type Proxies struct {
 	unix        bool
 	prefixes    []netip.Prefix
 	http, https []byte
 }
 
-// newTrusted reads what Validate has accepted.
-func newTrusted(texts []string) trusted {
-	t := trusted{http: []byte("http"), https: []byte("https")}
+// NewProxies reads what Validate has accepted.
+func NewProxies(texts []string) Proxies {
+	t := Proxies{http: []byte("http"), https: []byte("https")}
 	for _, text := range texts {
 		if text == "unix" {
 			t.unix = true
@@ -29,7 +29,7 @@ func newTrusted(texts []string) trusted {
 	return t
 }
 
-func (t *trusted) has(a netip.Addr) bool {
+func (t *Proxies) has(a netip.Addr) bool {
 	for _, p := range t.prefixes {
 		if p.Contains(a) {
 			return true
@@ -45,10 +45,10 @@ type forwarded struct {
 	proto, host []byte
 }
 
-// apply sets who the client is and how it addressed us: what trusted proxies
+// Apply sets who the client is and how it addressed us: what trusted proxies
 // say, where there are any. Fields that say such things are removed if the peer
 // is not trusted. buf is room for the client's address in text.
-func (t *trusted) apply(req *exchange.Request, unix bool, buf []byte) {
+func (t *Proxies) Apply(req *exchange.Request, unix bool, buf []byte) {
 	if !told(req.Fields) {
 		return
 	}
@@ -122,7 +122,7 @@ func has(fields []exchange.Field, name string) bool {
 }
 
 // customary reads X-Forwarded-For, -Proto and -Host.
-func (t *trusted) customary(fields []exchange.Field, f *forwarded) {
+func (t *Proxies) customary(fields []exchange.Field, f *forwarded) {
 	hops, total := 0, 0
 	for i := len(fields) - 1; i >= 0; i-- {
 		if string(fields[i].Name) != "x-forwarded-for" {
@@ -186,7 +186,7 @@ func elementFromRight(fields []exchange.Field, name string, n int) []byte {
 
 // standard reads Forwarded (RFC 7239): from the right, an element is believed if
 // the one who wrote it is trusted.
-func (t *trusted) standard(fields []exchange.Field, f *forwarded) {
+func (t *Proxies) standard(fields []exchange.Field, f *forwarded) {
 	for i := len(fields) - 1; i >= 0; i-- {
 		if string(fields[i].Name) != "forwarded" {
 			continue

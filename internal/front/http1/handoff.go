@@ -1,0 +1,33 @@
+package http1
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// preface is what a client that speaks HTTP/2 sends first (RFC 9113 §3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// prefaced reports whether the first octets of a connection, in, are the whole
+// preface of HTTP/2 and more, or part of it.
+func prefaced(in []byte) (whole, part bool) {
+	if len(in) < len(preface) {
+		return false, bytes.HasPrefix([]byte(preface), in)
+	}
+	return string(in[:len(preface)]) == preface, false
+}
+
+// handOff gives the connection, on which nothing was served, to the front of
+// HTTP/2. It still counts as open.
+func (c *conn) handOff() {
+	d, w := c.d, c.w
+	c.unlink()
+	d.counters.Idle--
+	d.l.StopTimer(&c.timer)
+	c.state, c.w = closed, nil
+	remote, _ := netip.ParseAddr(string(c.addr[:c.addrLen]))
+	d.f.parts.HTTP2(d, Handoff{
+		Stream: c.s, Read: w.in, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen, Closed: d.closed,
+	})
+	d.give(w)
+}

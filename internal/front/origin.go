@@ -1,0 +1,61 @@
+package front
+
+import (
+	"net/netip"
+	"strings"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+)
+
+// Origin is a listening socket as the requests of its connections see it. It
+// does not change.
+type Origin struct {
+	Listen listen.Addr
+	Unix   bool
+	Scheme []byte
+
+	addr []byte
+	port uint16
+}
+
+// NewOrigin returns the Origin of an address, with the scheme "http".
+func NewOrigin(a listen.Addr) *Origin {
+	o := &Origin{Listen: a, Scheme: []byte("http")}
+	if a.Path != "" {
+		o.addr, o.Unix = []byte(a.Path), true
+		return o
+	}
+	host, _, _ := strings.Cut(a.Host, "%")
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	o.addr, o.port = []byte(host), uint16(a.Port)
+	return o
+}
+
+// Identify fills in which server it is.
+func (o *Origin) Identify(req *exchange.Request) {
+	req.Scheme = o.Scheme
+	req.ServerAddr, req.ServerPort = o.addr, o.port
+}
+
+// Handoff is a connection that another front end is to serve: whoever accepted
+// it found out that it speaks that one's protocol. It is given on the Loop of
+// Stream.
+type Handoff struct {
+	// Stream is the connection; whoever takes it sets its handler and closes it.
+	Stream loop.Stream
+	// Read is what has been read already. It is valid during the call.
+	Read []byte
+	// Remote is the peer; the zero AddrPort on a Unix socket.
+	Remote netip.AddrPort
+	// Addr is where it came in.
+	Addr listen.Addr
+	// TLS is what is known of the TLS session, as exchange.Request has it; nil
+	// where the connection has none.
+	TLS []byte
+	// Closed must be called once, on the Loop, when Stream is closed.
+	Closed func()
+}
