@@ -42,7 +42,7 @@ class Request:
         (self.length,) = struct.unpack_from("<q", payload, at)
         at += 8
         texts = []
-        for _ in range(7):
+        for _ in range(8):
             (n,) = struct.unpack_from("<H", payload, at)
             texts.append(payload[at + 2 : at + 2 + n].decode("latin-1"))
             at += 2 + n
