@@ -1,5 +1,5 @@
-/* What the application gives to start_response, checked and packed. Where something is wrong
- * rickhouse_worker.fields finds the words. */
+/* What the application gives to start_response, checked and packed. What is not plain rickhouse_worker.fields
+ * makes so, and where something is wrong it finds the words. */
 #include "rickhouse.h"
 
 #include <string.h>
@@ -31,10 +31,10 @@ static bool all_octets(const uint8_t *at, Py_ssize_t len, uint8_t what)
     return (seen & what) == what;
 }
 
-/* The octets of a str that is latin-1 and exactly a str. */
+/* The octets of a str, or of a subclass, that is latin-1. */
 static bool octets_of(PyObject *object, struct span *span)
 {
-    if (!PyUnicode_CheckExact(object)) {
+    if (!PyUnicode_Check(object)) {
         return false;
     }
 #if PY_VERSION_HEX < 0x030C0000
@@ -195,21 +195,24 @@ static bool fill(struct head *head, PyObject *status, PyObject *headers)
     return true;
 }
 
-int head_fill(struct head *head, const struct hooks *hooks, PyObject *status, PyObject *headers)
+int head_fill(struct head *head, PyObject *status, PyObject *headers)
 {
-    if (fill(head, status, headers)) {
-        return 0;
+    /* What is to be replaced (exc_info) holds until the other is known to be right. */
+    bool replaces = head->status != 0;
+    struct head fresh = replaces ? (struct head){0} : *head;
+    bool ok = fill(&fresh, status, headers);
+    if (replaces) {
+        PyMem_RawFree(ok ? head->octets : fresh.octets);
     }
-    head->status = 0;
-    if (PyErr_Occurred()) {
-        return -1;
+    if (ok) {
+        *head = fresh;
+        return 1;
     }
-    PyObject *result = PyObject_CallFunctionObjArgs(hooks->check_head, status, headers, NULL);
-    if (result) {
-        Py_DECREF(result);
-        PyErr_SetString(PyExc_SystemError, "the two sides of the worker do not agree about the headers");
+    if (!replaces) {
+        head->octets = fresh.octets;
+        head->cap = fresh.cap;
     }
-    return -1;
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 void head_finish(struct head *head, uint64_t started, uint64_t length)

@@ -23,7 +23,6 @@
     X(DisconnectedError)                                                                                     \
     X(FileWrapper)                                                                                           \
     X(check_chunk)                                                                                           \
-    X(check_head)                                                                                            \
     X(check_result)                                                                                          \
     X(failure)                                                                                               \
     X(file_content)                                                                                          \
@@ -32,6 +31,7 @@
     X(local_server)                                                                                          \
     X(misdeed)                                                                                               \
     X(one_line)                                                                                              \
+    X(plain_head)                                                                                            \
     X(raise_again)                                                                                           \
     X(stream_content)
 
@@ -108,8 +108,9 @@ struct head {
     int64_t length; /* Content-Length, -1: none */
 };
 
-/* Fills head; -1 with an exception where status or headers are wrong. */
-int head_fill(struct head *head, const struct hooks *hooks, PyObject *status, PyObject *headers);
+/* Fills head. 0: status or headers are not plain, head is as it was; -1 with an exception: there is no
+ * memory. */
+int head_fill(struct head *head, PyObject *status, PyObject *headers);
 /* Sets what was not known by head_fill. */
 void head_finish(struct head *head, uint64_t started, uint64_t length);
 

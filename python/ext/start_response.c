@@ -33,9 +33,36 @@ static int check_again(Answer *self, PyObject *exc_info)
 
 static PyObject *write_call(PyObject *object, PyObject *const *args, size_t nargsf, PyObject *names);
 
+/* Takes a head that is not plain: rickhouse_worker.fields makes it so, or raises what is wrong with it. */
+static int take_odd_head(Answer *self, PyObject *status, PyObject *headers, PyObject *exc_info)
+{
+    PyObject *plain = PyObject_CallFunctionObjArgs(self->link->hooks.plain_head, self->method, self->path,
+                                                   status, headers, NULL);
+    int filled = -1;
+    if (plain && (!PyTuple_CheckExact(plain) || PyTuple_GET_SIZE(plain) != 2)) {
+        PyErr_SetString(PyExc_SystemError, "plain_head did not return two values");
+    } else if (plain && check_again(self, exc_info) == 0) { /* who knows what ran meanwhile */
+        filled = head_fill(&self->head, PyTuple_GET_ITEM(plain, 0), PyTuple_GET_ITEM(plain, 1));
+        if (!filled) {
+            PyErr_SetString(PyExc_SystemError, "the two sides of the worker do not agree about the headers");
+        }
+    }
+    Py_XDECREF(plain);
+    return filled > 0 ? 0 : -1;
+}
+
+static int take_head(Answer *self, PyObject *status, PyObject *headers, PyObject *exc_info)
+{
+    if (check_again(self, exc_info) < 0) {
+        return -1;
+    }
+    int filled = head_fill(&self->head, status, headers);
+    return filled ? (filled > 0 ? 0 : -1) : take_odd_head(self, status, headers, exc_info);
+}
+
 static PyObject *start_response(Answer *self, PyObject *status, PyObject *headers, PyObject *exc_info)
 {
-    if (check_again(self, exc_info) < 0 || head_fill(&self->head, &self->link->hooks, status, headers) < 0) {
+    if (take_head(self, status, headers, exc_info) < 0) {
         return NULL;
     }
     if (!self->write) {

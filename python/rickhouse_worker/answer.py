@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import frames, report
-from .fields import check_chunk, check_result, check_status, pack_headers
+from .fields import check_chunk, check_result, pack_headers, pack_status, plain_head
 from .files import FileWrapper, file_range
 from .frames import END, LENGTH
 from .link import Call, DisconnectedError
@@ -46,9 +46,9 @@ class Answer:
             raise AssertionError("start_response was called again without exc_info")
         if self._call.over:
             raise AssertionError("start_response was called after the request was over")
-        number, reason = check_status(status)
+        status, headers = plain_head(self._method, self._path, status, headers)
         self._fields, self._declared = pack_headers(headers)
-        self._status, self._reason = number, reason
+        self._status, self._reason = pack_status(status)
         return self.write
 
     def write(self, data: bytes) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from .content import FileContent, StreamContent, buffered
 from .environ import local_server
-from .fields import check_chunk, check_result, check_status, pack_headers
+from .fields import check_chunk, check_result, plain_head
 from .files import FileWrapper, file_range
 from .link import DisconnectedError
 from .report import failure, leave, misdeed, one_line
@@ -15,7 +15,6 @@ __all__ = [
     "DisconnectedError",
     "FileWrapper",
     "check_chunk",
-    "check_head",
     "check_result",
     "failure",
     "file_content",
@@ -24,15 +23,10 @@ __all__ = [
     "local_server",
     "misdeed",
     "one_line",
+    "plain_head",
     "raise_again",
     "stream_content",
 ]
-
-
-def check_head(status: Any, headers: Any) -> None:
-    """Raise what is wrong with them."""
-    check_status(status)
-    pack_headers(headers)
 
 
 def file_content(fd: int, size: int) -> tuple[FileContent, Any]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import NoReturn
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_left_out: set[str] = set()
 
 
 def say(text: str) -> None:
@@ -31,6 +32,19 @@ def failure(method: str, path: str, error: BaseException) -> None:
 def misdeed(method: str, path: str, text: str) -> None:
     """The application did what it should not, and the answer suffers."""
     say(f"rickhouse: {request_name(method, path)}: {text}")
+
+
+def left_out(method: str, path: str, name: str) -> None:
+    """The application gave a hop-by-hop field, which is not sent. Of each that is said once."""
+    folded = name.lower()
+    if folded not in _left_out:
+        _left_out.add(folded)
+        misdeed(
+            method,
+            path,
+            f"the header {name} is left out: what concerns the connection is the server's to say (PEP 3333; this is not"
+            " logged again)",
+        )
 
 
 def request_name(method: str, path: str) -> str:

@@ -18,7 +18,8 @@ WRONG = [
     "/raises", "/raises_streaming", "/raises_first", "/raises_close", "/never_starts", "/starts_twice", "/too_late",
     "/too_long", "/too_long_stream", "/too_short", "/too_short_stream", "/text_chunk", "/text_write", "/exits",
     "/no_arguments", "/bad_keyword", "/keywords", *(f"/result?{k}" for k in wrong.RESULTS),
-    *(f"/head?{k}" for k in wrong.HEADS),
+    *(f"/head?{k}" for k in wrong.HEADS), *(f"/odd_head?{k}" for k in wrong.ODD_HEADS),
+    *(f"/replaced_badly?{k}" for k in ("name-space", "headers-none", "headers-many")),
 ]  # fmt: skip
 
 

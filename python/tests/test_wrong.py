@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import wrong as applications
 from front import Answer, Front
@@ -78,6 +80,43 @@ def test_heads(wrong: Front, kind: str) -> None:
     assert "Error: " in said
     assert "in head" in said, "the traceback leads to the application"
     assert "rickhouse_worker" not in said
+
+
+@pytest.mark.parametrize("kind", sorted(applications.ODD_HEADS))
+def test_odd_heads(wrong: Front, kind: str) -> None:
+    answer = wrong.get("/odd_head", query=kind)
+    assert (answer.status, answer.reason) == (799 if kind == "status-high" else 200, "")
+    assert answer.fields == [("A", "b")]
+    assert (answer.length, answer.body, answer.ended) == (5, b"12345", True)
+
+
+def test_headers_of_a_generator(wrong: Front) -> None:
+    for _ in range(2):
+        assert wrong.get("/generated_headers").fields == [("A", "b")]
+
+
+def test_hop_by_hop_fields_are_told_once(start: Callable[..., Front]) -> None:
+    front = start("wrong:app").ready()
+    for _ in range(3):
+        for kind in ("connection", "hop-subclass", "keep-alive"):
+            assert front.get("/odd_head", query=kind).fields == [("A", "b")]
+    said = front.err().splitlines()
+    assert len(said) == 2, said
+    assert said[0].startswith("rickhouse: GET /odd_head: the header Connection is left out")
+    assert said[1].startswith("rickhouse: GET /odd_head: the header Keep-Alive is left out")
+
+
+@pytest.mark.parametrize("kind", sorted(applications.HEADS))
+def test_what_was_to_be_replaced_stays(wrong: Front, kind: str) -> None:
+    answer = wrong.get("/replaced_badly", query=kind)
+    assert (answer.status, answer.reason, answer.body) == (200, "First", b"12345")
+    assert answer.fields == [("X-First", "1")]
+
+
+def test_started_at_last(wrong: Front) -> None:
+    answer = wrong.get("/started_at_last")
+    assert (answer.status, answer.reason, answer.body) == (200, "Second", b"12345")
+    assert answer.fields == [("X-Second", "2")]
 
 
 @pytest.mark.parametrize("path", ["/too_long", "/too_long_stream", "/too_long_write"])

@@ -150,7 +150,9 @@ def test_large_and_many_fields(site, count, size):
         "418 I'm a teapot",
         "451 Unavailable For Legal Reasons",
         "500 x",
-        "599 Last",
+        "599 x",
+        "600 Beyond",
+        "999 Last",
     ],
 )
 def test_status_lines(site, line):

@@ -19,14 +19,15 @@ PATHS = """
     /too_long?how=within /too_long?how=after /too_long?how=write
     /body_on?line=204+No+Content /body_on?line=304+Not+Modified
     /interim_status?line=103+Early+Hints /wrapped_pipe
+    /odd_head?kind=status-bare /odd_head?kind=value-text /odd_head?kind=list-items /odd_head?kind=length-again
     /subclasses /sequence /odd_chunks /wide_list /not_there
 """.split()
 BAD = """
-    status-int status-bytes status-empty status-word status-short status-low status-high status-bare
+    status-int status-bytes status-empty status-word status-short status-low status-high status-joined
     status-crlf status-lf status-cr status-nul status-wide
     name-crlf name-space name-colon name-empty name-nul name-latin name-bytes
     value-crlf value-lf value-cr value-fold value-nul value-wide value-int value-none value-bytes
-    pair-short pair-long list-none
+    pair-short pair-long list-none list-dict
     length-word length-negative length-plus length-hex length-empty length-list length-twice length-huge
 """.split()
 HOP_BY_HOP = "Connection Keep-Alive Proxy-Connection Proxy-Authenticate TE Trailer Transfer-Encoding Upgrade".split()

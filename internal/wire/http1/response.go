@@ -89,7 +89,8 @@ func appendStatusLine(dst []byte, res *exchange.Response) ([]byte, error) {
 	if res.Status == http.StatusOK && len(res.Reason) == 0 {
 		return append(dst, "HTTP/1.1 200 OK\r\n"...), nil
 	}
-	if res.Status < 100 || res.Status > 599 {
+	// RFC 9110 §15 gives 600 to 999 no meaning, but clients know what to make of them.
+	if res.Status < 100 || res.Status > 999 {
 		return dst, fmt.Errorf("%w: %d is not a status", ErrResponse, res.Status)
 	}
 	dst = append(dst, "HTTP/1.1 "...)

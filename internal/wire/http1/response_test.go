@@ -58,6 +58,7 @@ func TestAppendHead(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Type: t\r\n" + added + "Content-Length: 3\r\n\r\n", ByLength,
 		},
 		{"its own Date and Server", response(200, 0, "DATE", "d", "server", "mine"), reply, "HTTP/1.1 200 OK\r\nDATE: d\r\nserver: mine\r\nContent-Length: 0\r\n\r\n", ByLength},
+		{"a status without a class", response(799, 3), reply, "HTTP/1.1 799 \r\n" + added + "Content-Length: 3\r\n\r\n", ByLength},
 		{"a status without a phrase", response(299, 0), Reply{Version: exchange.HTTP11}, "HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n", ByLength},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,7 +84,7 @@ func TestAppendHeadRefuses(t *testing.T) {
 	reason.Reason = []byte("OK\r\nEvil: yes")
 	for name, res := range map[string]*exchange.Response{
 		"status too small":   response(99, 0),
-		"status too large":   response(600, 0),
+		"status too large":   response(1000, 0),
 		"reason with CRLF":   reason,
 		"empty name":         response(200, 0, "", "a"),
 		"name with a space":  response(200, 0, "A ", "a"),
