@@ -439,7 +439,7 @@ static void close_result(Answer *self, PyObject *result)
         if (self->ended) {
             core_watch(self->link->core, core_now());
         }
-        PyObject *closed = PyObject_CallNoArgs(close);
+        PyObject *closed = close == Py_None ? Py_NewRef(Py_None) : PyObject_CallNoArgs(close);
         Py_DECREF(close);
         Py_XDECREF(closed);
         if (closed) {

@@ -67,13 +67,17 @@ class Answer:
         except BaseException as error:
             self._call.check_process(error)
             self._fail(error)
-        close = None if self._done else getattr(result, "close", None)
-        if close is not None:
-            try:
+        if not self._done:
+            self._close(result)
+
+    def _close(self, result: Any) -> None:
+        try:
+            close = getattr(result, "close", None)
+            if close is not None:
                 close()
-            except BaseException as error:
-                self._call.check_process(error)
-                report.failure(self._method, self._path, error)
+        except BaseException as error:
+            self._call.check_process(error)
+            report.failure(self._method, self._path, error)
 
     def done(self) -> None:
         """Say that the application has finished with the request."""

@@ -135,10 +135,16 @@ def test_too_long_for_head(wrong: Front) -> None:
     assert (answer.body, answer.length, answer.ended) == (b"", 5, True)
 
 
-def test_close_that_raises(wrong: Front) -> None:
-    answer, said = get(wrong, "/raises_close")
+@pytest.mark.parametrize("path", ["/raises_close", "/close_property"])
+def test_close_that_raises(wrong: Front, path: str) -> None:
+    answer, said = get(wrong, path)
     assert (answer.body, answer.ended, answer.aborted) == (b"all there", True, None)
     assert "ValueError: in close" in said
+
+
+def test_close_that_is_none(wrong: Front) -> None:
+    answer, said = get(wrong, "/close_none")
+    assert (answer.body, answer.ended, said) == (b"all there", True, "")
 
 
 def test_traceback_starts_at_the_application(wrong: Front) -> None:

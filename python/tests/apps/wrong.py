@@ -77,6 +77,24 @@ def raises_close(environ, start_response):
     return Closing([b"all there"])
 
 
+def close_property(environ, start_response):
+    class Closing(Noting):
+        @property
+        def close(self):
+            raise ValueError("in close")
+
+    start_response("200 OK", TEXT)
+    return Closing([b"all there"])
+
+
+def close_none(environ, start_response):
+    class Closing(Noting):
+        close = None
+
+    start_response("200 OK", TEXT)
+    return Closing([b"all there"])
+
+
 def never_starts(environ, start_response):
     return [b"no head"]
 
