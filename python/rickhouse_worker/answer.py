@@ -241,4 +241,5 @@ class Answer:
 
     def _cut_off(self, why: str) -> None:
         self._ended = True
-        self._call.send(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+        why = why.encode()[:1024].decode("utf-8", "ignore")  # no half of a character
+        self._call.send(frames.ANSWER_ABORT, 0, why.encode())

@@ -57,17 +57,28 @@ def trace(error: BaseException) -> str:
     """The traceback from the application's first frame to its last."""
     import traceback
 
-    whole = traceback.TracebackException(type(error), error, _theirs(error.__traceback__))
-    while len(whole.stack) > 1 and _is_ours(whole.stack[-1].filename):
-        del whole.stack[-1]
-    return "".join(whole.format())
+    frames = _theirs(error.__traceback__)
+    try:
+        whole = traceback.TracebackException(type(error), error, frames)
+        while len(whole.stack) > 1 and _is_ours(whole.stack[-1].filename):
+            del whole.stack[-1]
+        return "".join(whole.format())
+    except Exception:  # an exception of the application may have attributes that raise
+        return "".join(["Traceback (most recent call last):\n", *traceback.format_tb(frames), one_line(error), "\n"])
 
 
 def one_line(error: BaseException) -> str:
-    """The error without its traceback."""
-    import traceback
-
-    return traceback.format_exception_only(type(error), error)[-1].strip()
+    """The error without its traceback, in one line that can be encoded."""
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ not in ("builtins", "__main__"):
+        name = f"{kind.__module__}.{name}"
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "(what it says cannot be had)"
+    line = f"{name}: {text}" if text else name
+    return line.encode("utf-8", "backslashreplace").decode()
 
 
 def _theirs(tb: TracebackType | None) -> TracebackType | None:
@@ -92,6 +103,8 @@ def leave(error: BaseException | None = None) -> NoReturn:
     status = 0
     if isinstance(error, SystemExit):
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if status and not isinstance(error.code, int):
+            say(str(error.code))
     elif error is not None:
         say(trace(error))
         status = 1

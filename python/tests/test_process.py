@@ -27,6 +27,7 @@ def unruly(twin: str) -> Iterator[Front]:
         ("/child_streams", b"0"),
         ("/child_writes", b"0"),
         ("/child_exits", b"5"),
+        ("/child_exits_with_words", b"1"),
         ("/child_raises", b"1"),
         ("/child_signals", b"-15"),
         ("/executes", b"[] True True set()"),
@@ -50,6 +51,8 @@ def test_what_children_say(unruly: Front) -> None:
     assert "from the child" in unruly.out()
     unruly.get("/child_raises")
     assert "ValueError: in the child" in unruly.err()
+    unruly.get("/child_exits_with_words")
+    assert "words of the child\n" in unruly.err()
 
 
 def test_child_reads_streamed_content(start: Start) -> None:

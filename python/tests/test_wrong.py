@@ -155,6 +155,26 @@ def test_traceback_starts_at_the_application(wrong: Front) -> None:
     assert "wrong.py" in lines[2]
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("lines", "ValueError: one two three"),
+        ("noted", "wrong.Noted: the error"),
+        ("nasty", "wrong.Nasty: "),
+        ("silent", "KeyError"),
+        ("long", "ValueError: " + "\xe9" * 506),
+        ("surrogate", "FileNotFoundError: [Errno 2] there is no: 'caf\\udce9'"),
+    ],
+)
+def test_errors_in_a_line(wrong: Front, kind: str, line: str) -> None:
+    answer, said = get(wrong, "/raises_kind", query=kind)
+    assert answer.aborted is not None
+    assert answer.aborted == line or (kind == "nasty" and answer.aborted.startswith(line))
+    assert said.startswith("rickhouse: GET /raises_kind: the application failed\nTraceback (most recent call last):\n")
+    assert "in raises_kind" in said
+    assert line.partition(":")[0] in said
+
+
 def test_forged_log_lines(wrong: Front) -> None:
     _, said = get(wrong, "/raises/\nrickhouse: GET /innocent: \x1b[31m")
     assert "\nrickhouse: GET /innocent" not in said

@@ -83,6 +83,13 @@ def child_exits(environ, start_response):
     return answer(start_response, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
+def child_exits_with_words(environ, start_response):
+    child = os.fork()
+    if child == 0:
+        sys.exit("words of the child")
+    return answer(start_response, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
 def child_raises(environ, start_response):
     child = os.fork()
     if child == 0:

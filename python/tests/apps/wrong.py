@@ -45,6 +45,32 @@ def raises(environ, start_response):
     raise ValueError("before start_response")
 
 
+class Nasty(SyntaxError):
+    """What traceback cannot show."""
+
+    @property
+    def msg(self):
+        raise ValueError("no message")
+
+
+class Noted(Exception):
+    __notes__ = ("a note",)  # PEP 678
+
+
+ERRORS = {
+    "lines": lambda: ValueError("one\n  two\r\nthree"),
+    "noted": lambda: Noted("the error"),
+    "nasty": lambda: Nasty("the error"),
+    "silent": lambda: KeyError(),
+    "long": lambda: ValueError("\xe9" * 3000),
+    "surrogate": lambda: FileNotFoundError(2, "there is no", "caf\udce9"),
+}
+
+
+def raises_kind(environ, start_response):
+    raise ERRORS[environ["QUERY_STRING"]]()
+
+
 def raises_started(environ, start_response):
     start_response("200 OK", TEXT)
     raise ValueError("after start_response")
