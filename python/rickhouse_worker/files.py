@@ -59,4 +59,6 @@ def file_range(wrapper: FileWrapper) -> FileRange | None:
         offset = file.tell()
     except (OSError, ValueError):
         return None
-    return FileRange(raw.fileno(), offset, max(0, status.st_size - offset))
+    if status.st_size <= offset:
+        return None  # reading shows whether it is so: the files of /proc say that they are empty
+    return FileRange(raw.fileno(), offset, status.st_size - offset)

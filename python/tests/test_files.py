@@ -42,6 +42,14 @@ def test_content_length(wsgi: Front, kind: str) -> None:
     assert (answer.body, answer.length, answer.ended) == (b"", 0, True)
 
 
+def test_a_file_that_does_not_know_its_size(wsgi: Front) -> None:
+    with open("/proc/version", "rb") as file:
+        want = file.read()
+    answer = wsgi.get("/file", query="kind=proc")
+    assert (answer.body, answer.file_octets, answer.ended) == (want, 0, True)
+    wsgi.get("/history")
+
+
 def test_end_comes_with_the_file(wsgi: Front) -> None:
     answer = wsgi.get("/file")
     assert next(f for k, f in answer.frames if k == A_FILE) & END

@@ -298,6 +298,7 @@ FILES = {
     "memory": lambda: io.BytesIO(FILE),
     "pretender": lambda: Pretender(FILE),
     "subclass": subclass,
+    "proc": lambda: open("/proc/version", "rb"),
 }
 
 
