@@ -150,6 +150,7 @@ func (x *Exchange) Answer(status int, text string) {
 	x.Response.Status = status
 	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
 	x.Response.ContentLength = int64(len(text))
+	x.Response.Whole = true
 	x.Head()
 	if !x.Request.IsHead() {
 		x.Data([]byte(text))

@@ -107,6 +107,10 @@ type Response struct {
 	// ContentLength is the length of the content in octets (of what GET would
 	// have answered, for HEAD and 304), or -1 if unknown.
 	ContentLength int64
+	// Whole says that Data and End follow at once, so that no more request
+	// content is demanded: a front that cannot keep the connection because of
+	// what is left of it can say so in the head.
+	Whole bool
 	// Trailers are sent by End.
 	Trailers []Field
 }

@@ -96,6 +96,7 @@ func (j *job) head(h wire.Header, p []byte) error {
 		j.fail(&exchange.Error{Status: 500, Reason: "the application answered 101 to a request that cannot be upgraded"})
 	case j.near:
 		x.Stats.Started = j.began
+		x.Response.Whole = j.ended
 		x.Head()
 		j.pass(head.Content)
 	default:
@@ -106,6 +107,7 @@ func (j *job) head(h wire.Header, p []byte) error {
 			if err != nil {
 				return
 			}
+			x.Response.Whole = h.Has(wire.End)
 			x.Head()
 			if len(head.Content) > 0 && !j.finished {
 				x.Data(head.Content)

@@ -34,6 +34,7 @@ type client struct {
 	onHead, onData, onEnd func()
 
 	status  int
+	whole   bool
 	fields  string
 	body    []byte
 	owed    int
@@ -141,7 +142,7 @@ func (c *client) Head(x *exchange.Exchange) {
 	if c.status >= 200 {
 		c.t.Errorf("%s: a second Head", c.name)
 	}
-	c.status = x.Response.Status
+	c.status, c.whole = x.Response.Status, x.Response.Whole
 	x.HeadSent = c.status >= 200
 	for _, f := range x.Response.Fields {
 		c.fields += fmt.Sprintf("%s: %s\n", f.Name, f.Value)

@@ -63,6 +63,21 @@ func TestStreamedExpect(t *testing.T) {
 	})
 }
 
+// An answer that comes in one frame leaves what is unread for good, and the front
+// is told with the head.
+func TestStreamedContentLeft(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		for path, whole := range map[string]bool{"/ok": true, "/echo": false} {
+			c := e.ask(on(e), "POST", path, octets(300<<10))
+			c.serve(e.app).want(200, "")
+			if c.whole != whole {
+				t.Errorf("%s: whole is %v", path, c.whole)
+			}
+		}
+	})
+}
+
 func TestStreamedContentCut(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 		e := start(t, Config{StreamInput: true})

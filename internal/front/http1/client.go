@@ -123,11 +123,15 @@ func (c *conn) reply(x *exchange.Exchange) *wire.Reply {
 	return r
 }
 
-// leavesContent reports whether the Server answers without having asked for
-// content of which too much is to come, or which may never come.
+// leavesContent reports whether the Server answers and leaves content of which
+// too much is to come, or which may never come. One that has begun to take it in
+// may go on, unless its answer is whole.
 func (c *conn) leavesContent() bool {
 	w := c.w
-	return !w.done && !w.demanded && (w.expect || w.body.left > maxSkip)
+	if w.done || w.demanded && !w.x.Response.Whole {
+		return false
+	}
+	return w.expect || w.body.left > maxSkip
 }
 
 // standIn answers in place of what could not be answered; what the Server sends

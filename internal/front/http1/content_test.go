@@ -233,6 +233,38 @@ func TestUnreadContent(t *testing.T) {
 	}
 }
 
+// A Server that has begun to take content in and gives up with a whole answer:
+// the head tells the client if the connection ends because of it.
+func TestContentGivenUp(t *testing.T) {
+	s := start(t, Config{}, handler(func(x *exchange.Exchange) {
+		if !x.HasContent {
+			x.Answer(200, "next")
+			return
+		}
+		col := &collector{window: 10, done: func(*exchange.Exchange, []byte, error) { t.Error("the content is whole") }}
+		x.Server = &quitter{col}
+		x.Demand(10)
+	}))
+	c := s.dial()
+	go c.send(post(strings.Repeat("x", 60000)) + get("/next"))
+	if res := c.read("POST"); res.body != "enough" || res.Close {
+		t.Errorf("a small rest: got %+v", res)
+	}
+	if res := c.read("GET"); res.body != "next" {
+		t.Errorf("got %+v", res)
+	}
+	go c.send(post(strings.Repeat("x", 1<<20)) + get("/smuggled"))
+	if res := c.read("POST"); res.body != "enough" || !res.Close {
+		t.Errorf("a large rest: got %+v", res)
+	}
+	c.ended()
+}
+
+// quitter is a collector that answers at the first content.
+type quitter struct{ *collector }
+
+func (*quitter) Content(x *exchange.Exchange, _ []byte) { x.Answer(200, "enough") }
+
 // A large upload that is refused: the client reads the answer only when it has
 // sent everything, and must not get a reset instead.
 func TestLingeringClose(t *testing.T) {
