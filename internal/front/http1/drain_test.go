@@ -88,6 +88,23 @@ func TestDrainReadsOnce(t *testing.T) {
 	wait(t, done, "drained")
 }
 
+// A client that hangs up while its answer goes out is not waited for.
+func TestDrainSeesTheEnd(t *testing.T) {
+	h := newHeld()
+	d := fakeDoor(t, Config{}, h)
+	s := &fakeStream{in: []byte(get("/"))}
+	d.fakeConn(s).Readable()
+	x := wait(t, h.xs, "a request")
+	x.Response.Status, x.Response.ContentLength = 200, 0
+	x.Head() // it says nothing of an end yet
+	d.Drain(func() {})
+	s.end = io.EOF
+	x.End()
+	if !s.closed || d.Counters().Open != 0 {
+		t.Errorf("closed is %v, counters %+v", s.closed, d.Counters())
+	}
+}
+
 // A connection that was accepted and says nothing does not hold a drain up for
 // long, and one that says something is served.
 func TestDrainNewConnections(t *testing.T) {

@@ -65,9 +65,11 @@ func (c *conn) nextRequest() bool {
 		c.w = nil
 		c.d.give(w)
 		c.rest(int64(c.d.f.cfg.IdleTimeout))
-		if c.eof || c.d.draining && !c.fill() && c.state == idle {
+		if c.d.draining && !c.eof {
+			c.fill() // a last request may have come
+		}
+		if c.w == nil && c.state == idle && (c.eof || c.d.draining) {
 			c.close(false)
-			return false
 		}
 		return c.w != nil
 	}
