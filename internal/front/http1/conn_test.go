@@ -198,6 +198,28 @@ func TestKeepaliveRequests(t *testing.T) {
 	c.ended()
 }
 
+// A client that has sent its next request when the connection ends gets its
+// answer, and no reset.
+func TestKeepaliveEndsWhileTheClientSends(t *testing.T) {
+	h := newHeld()
+	s := start(t, Config{KeepaliveRequests: 1}, h)
+	c := s.dial().send(get("/1"))
+	x := wait(t, h.xs, "a request")
+	s.on(func() { // nobody reads while the loop is here
+		c.send(get("/2"))
+		x.Answer(200, "/1")
+	})
+	if res := c.read("GET"); res.body != "/1" || !res.Close {
+		t.Errorf("got %+v", res)
+	}
+	if rest := c.all(); rest != "" {
+		t.Errorf("got %q", rest)
+	}
+	if n := s.counters().Requests; n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // A head may come in pieces of any size.
 func TestHeadInPieces(t *testing.T) {
 	s := start(t, Config{}, hello)

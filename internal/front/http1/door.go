@@ -26,7 +26,7 @@ const (
 	// retryAfter is how soon a Door that has paused looks again.
 	retryAfter = int64(100 * time.Millisecond)
 	// firstOctets is how long, when draining, a new connection may take to send
-	// what it has been accepted for.
+	// what it has been accepted for, and an answered client to hang up.
 	firstOctets = int64(time.Second)
 	// lastOnes is how long after Drain began connections are still accepted.
 	lastOnes = int64(20 * time.Millisecond)

@@ -113,10 +113,11 @@ func (c *conn) logRefusal(err *exchange.Error) {
 }
 
 // leaveLingering closes our side after the answer. Closing both while the client
-// sends, or with octets unread, would have its kernel throw the answer away.
+// sends, or with octets unread, would have its kernel throw the answer away. A
+// client that did not ask for the end may have sent its next request by now.
 func (c *conn) leaveLingering() {
 	w := c.w
-	quiet := !w.linger && w.done && w.buffered() == 0
+	quiet := !w.linger && w.done && w.buffered() == 0 && !w.parser.KeepAlive
 	if quiet || c.eof || c.s.CloseWrite() != nil {
 		c.close(false)
 		return
@@ -125,7 +126,11 @@ func (c *conn) leaveLingering() {
 	c.w = nil
 	c.state = lingering
 	c.full, c.blocked = false, false
-	c.until = c.d.l.Now() + lingerTime
+	wait := lingerTime
+	if c.d.draining {
+		wait = min(wait, firstOctets)
+	}
+	c.until = c.d.l.Now() + wait
 	c.want()
 	c.arm()
 }
