@@ -145,6 +145,32 @@ func withSpool(t *testing.T, cfg spool.Config) func(*Parts) {
 	return func(p *Parts) { p.Store, p.Spool = store, cfg }
 }
 
+// Content that goes nowhere holds no Server up: it is drained at once.
+func TestSwallowedContentIsDrained(t *testing.T) {
+	const total = 2 << 20
+	for _, c := range []struct {
+		name, method string
+		status       int
+	}{{"HEAD", "HEAD", 200}, {"no content", "GET", 205}, {"a head that cannot be sent", "GET", 42}} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFlood(total, 256<<10, 30000)
+			s := start(t, Config{}, answers(func(x *exchange.Exchange) {
+				x.Server = f
+				x.Response.Status = c.status
+				x.Head()
+				f.more(x)
+			}))
+			s.dial().send(c.method + " / HTTP/1.1\r\nHost: a\r\n\r\n").read(c.method)
+			s.seen(1)
+			s.on(func() {
+				if f.sent != total {
+					t.Errorf("%d octets were sent", f.sent)
+				}
+			})
+		})
+	}
+}
+
 // With a spool a Server is done long before its client, in little memory.
 func TestSpool(t *testing.T) {
 	const total = 16 << 20

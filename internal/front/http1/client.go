@@ -185,7 +185,9 @@ func (c *conn) Data(x *exchange.Exchange, p []byte) {
 	if w == nil || len(p) == 0 {
 		return
 	}
-	p = p[:c.allowed(x, int64(len(p)))]
+	n := c.allowed(x, int64(len(p)))
+	w.drained += int64(len(p)) - n // what goes nowhere holds nobody up
+	p = p[:n]
 	if len(p) == 0 || c.dead {
 		c.touch()
 		return

@@ -19,7 +19,7 @@
 // from the Door when octets arrive and given back when the answer is out.
 // What a client has not taken waits in memory, then in the spool, then the
 // Server waits: Drained counts octets of Data (not of File) that are with the
-// kernel or in the spool.
+// kernel or in the spool, or that go nowhere, as those of an answer to HEAD.
 //
 // # The client's address
 //
