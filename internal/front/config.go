@@ -24,7 +24,7 @@ type Config struct {
 	MinRateGrace      time.Duration `toml:"min_rate_grace" default:"5s" help:"How long a client may be slower than min_rate at first."`
 	KeepaliveRequests int           `toml:"keepalive_requests" default:"0" help:"How many requests a connection may bring; 0 means any number."`
 	MaxConnections    int           `toml:"max_connections" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
-	TrustedProxies    []string      `toml:"trusted_proxies" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose Forwarded and X-Forwarded-* headers are believed; they are removed from other requests."`
+	TrustedProxies    []string      `toml:"trusted_proxies" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
 	UnderscoreHeaders []string      `toml:"underscore_headers" default:"" help:"Header names with an underscore that are let through; others are dropped."`
 	HalfClose         bool          `toml:"half_close" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
 	ServerHeader      string        `toml:"server_header" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`

@@ -46,10 +46,10 @@ type forwarded struct {
 }
 
 // Apply sets who the client is and how it addressed us: what trusted proxies
-// say, where there are any. Fields that say such things are removed if the peer
-// is not trusted. buf is room for the client's address in text.
+// say, where there are any. Fields that say such things are removed if they are
+// not believed. buf is room for the client's address in text.
 func (t *Proxies) Apply(req *exchange.Request, unix bool, buf []byte) {
-	if !told(req.Fields) {
+	if !has(req.Fields, isForwarded) {
 		return
 	}
 	peer := netip.Addr{}
@@ -57,14 +57,15 @@ func (t *Proxies) Apply(req *exchange.Request, unix bool, buf []byte) {
 		peer, _ = parseAddr(req.ClientAddr)
 	}
 	if unix && !t.unix || !unix && !t.has(peer) {
-		req.Fields = removeForwarded(req.Fields)
+		req.Fields = remove(req.Fields, isForwarded)
 		return
 	}
 	f := forwarded{addr: peer}
-	if has(req.Fields, "forwarded") {
-		t.standard(req.Fields, &f)
-	} else {
+	if has(req.Fields, isCustomary) {
+		req.Fields = remove(req.Fields, isStandard)
 		t.customary(req.Fields, &f)
+	} else {
+		t.standard(req.Fields, &f)
 	}
 	if f.addr.IsValid() && f.addr != peer {
 		req.ClientAddr, req.ClientPort = f.addr.AppendTo(buf), f.port
@@ -85,16 +86,28 @@ func (t *Proxies) Apply(req *exchange.Request, unix bool, buf []byte) {
 	}
 }
 
-// told reports whether there are fields about forwarding.
-func told(fields []exchange.Field) bool {
+// has reports whether there are fields of a kind.
+func has(fields []exchange.Field, kind func(name []byte) bool) bool {
 	for i := range fields {
-		if isForwarded(fields[i].Name) {
+		if kind(fields[i].Name) {
 			return true
 		}
 	}
 	return false
 }
 
+// remove removes the fields of a kind.
+func remove(fields []exchange.Field, kind func(name []byte) bool) []exchange.Field {
+	kept := fields[:0]
+	for _, f := range fields {
+		if !kind(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// isForwarded: the field is about forwarding.
 func isForwarded(name []byte) bool {
 	if len(name) < 9 || name[0] != 'f' && name[0] != 'x' {
 		return false
@@ -102,21 +115,13 @@ func isForwarded(name []byte) bool {
 	return string(name) == "forwarded" || bytes.HasPrefix(name, []byte("x-forwarded-")) || string(name) == "x-real-ip"
 }
 
-func removeForwarded(fields []exchange.Field) []exchange.Field {
-	kept := fields[:0]
-	for _, f := range fields {
-		if !isForwarded(f.Name) {
-			kept = append(kept, f)
-		}
-	}
-	return kept
-}
+func isStandard(name []byte) bool { return string(name) == "forwarded" }
 
-func has(fields []exchange.Field, name string) bool {
-	for i := range fields {
-		if string(fields[i].Name) == name {
-			return true
-		}
+// isCustomary: the field is one of those that customary reads.
+func isCustomary(name []byte) bool {
+	switch string(name) {
+	case "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host":
+		return true
 	}
 	return false
 }

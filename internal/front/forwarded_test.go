@@ -46,7 +46,9 @@ func TestForwarded(t *testing.T) {
 		{"no address", "10.0.0.1", "x-forwarded-proto: https\nx-forwarded-host: b", "10.0.0.1", 7, "https", "b"},
 		{"Unix socket", "", "x-forwarded-for: 1.2.3.4\nx-forwarded-proto: https", "1.2.3.4", 0, "https", "a"},
 		{"Forwarded", "10.0.0.1", "forwarded: for=1.2.3.4:5;proto=https;host=b", "1.2.3.4", 5, "https", "b"},
-		{"Forwarded goes before", "10.0.0.1", "forwarded: for=1.2.3.4\nx-forwarded-for: 6.6.6.6\nx-forwarded-proto: https", "1.2.3.4", 0, "http", "a"},
+		{"overruled: Forwarded from the client of a proxy that does not know it", "10.0.0.1", "forwarded: for=6.6.6.6;proto=https;host=evil\nx-forwarded-for: 1.2.3.4", "1.2.3.4", 0, "http", "a"},
+		{"overruled: Forwarded beside a scheme", "10.0.0.1", "forwarded: for=6.6.6.6;host=evil\nx-forwarded-proto: https", "10.0.0.1", 7, "https", "a"},
+		{"Forwarded, beside others", "10.0.0.1", "forwarded: for=1.2.3.4\nx-forwarded-port: 80\nx-real-ip: 6.6.6.6", "1.2.3.4", 0, "http", "a"},
 		{"Forwarded, quoted", "10.0.0.1", `forwarded: for="[2001:db9::1]:5"; proto="https";Host="b:81"`, "2001:db9::1", 5, "https", "b:81"},
 		{"Forwarded, the client's claims", "10.0.0.1", "forwarded: for=6.6.6.6;host=evil;proto=http, for=1.2.3.4;proto=https;host=b", "1.2.3.4", 0, "https", "b"},
 		{"Forwarded, two proxies", "10.0.0.1", "forwarded: for=6.6.6.6;host=evil\nforwarded: for=1.2.3.4;proto=https;host=b, for=10.0.0.2;proto=http;host=c", "1.2.3.4", 0, "https", "b"},
@@ -67,7 +69,7 @@ func TestForwarded(t *testing.T) {
 			if string(req.Get("host")) != c.host || string(req.Get("x-other")) != "1" {
 				t.Errorf("the fields are %q", req.Fields)
 			}
-			if kept := len(req.Fields) == total; kept == strings.HasPrefix(c.name, "untrusted") {
+			if kept := len(req.Fields) == total; kept == (strings.HasPrefix(c.name, "untrusted") || strings.HasPrefix(c.name, "overruled")) {
 				t.Errorf("the fields are %q", req.Fields)
 			}
 		})

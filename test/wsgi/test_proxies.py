@@ -31,6 +31,12 @@ def environ(server, fields) -> dict:
             "shop.example:8443",
         ),
         ({"Forwarded": 'for=6.6.6.6, for="[2001:db8::1]:4711"'}, "2001:db8::1", "http", None),
+        (
+            {"Forwarded": "for=6.6.6.6;proto=https;host=evil.example", "X-Forwarded-For": "203.0.113.7"},
+            "203.0.113.7",
+            "http",
+            None,
+        ),
         ({}, "127.0.0.1", "http", None),
     ],
 )

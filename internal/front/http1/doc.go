@@ -23,9 +23,12 @@
 //
 // # The client's address
 //
-// Forwarded, or else X-Forwarded-For, -Proto and -Host, are believed where the
-// peer is among trusted_proxies, walked from right to left. Of other peers these
-// fields are removed: an application that reads them would believe anybody.
+// X-Forwarded-For, -Proto and -Host, or Forwarded where there is none of these,
+// are believed where the peer is among trusted_proxies, walked from right to
+// left. Never both: most proxies write the former and pass on the latter as
+// their client sent it. (One that writes Forwarded alone has to remove the
+// others.) What is not believed is removed: an application that reads it would
+// believe anybody.
 //
 // # Half-closed connections
 //
