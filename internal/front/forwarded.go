@@ -128,16 +128,11 @@ func isCustomary(name []byte) bool {
 
 // customary reads X-Forwarded-For, -Proto and -Host.
 func (t *Proxies) customary(fields []exchange.Field, f *forwarded) {
-	hops, total := 0, 0
-	for i := len(fields) - 1; i >= 0; i-- {
-		if string(fields[i].Name) != "x-forwarded-for" {
-			continue
-		}
-		total += 1 + bytes.Count(fields[i].Value, []byte(","))
-	}
-	for hops < total {
-		addr, port, ok := parseNode(elementFromRight(fields, "x-forwarded-for", hops))
+	hops := 0
+	list := fromRight{fields: fields, name: "x-forwarded-for"}
+	for node, more := list.next(); more; node, more = list.next() {
 		hops++
+		addr, port, ok := parseNode(node)
 		if !ok {
 			break
 		}
@@ -146,6 +141,7 @@ func (t *Proxies) customary(fields []exchange.Field, f *forwarded) {
 			break
 		}
 	}
+	total := elements(fields, "x-forwarded-for")
 	f.proto = sameHop(fields, "x-forwarded-proto", hops, total)
 	f.host = sameHop(fields, "x-forwarded-host", hops, total)
 }
@@ -154,39 +150,52 @@ func (t *Proxies) customary(fields []exchange.Field, f *forwarded) {
 // last to be believed: the hops-th from the right if each proxy has added one,
 // else the last, which the nearest proxy has written.
 func sameHop(fields []exchange.Field, name string, hops, total int) []byte {
-	count := 0
-	for i := range fields {
-		if string(fields[i].Name) == name {
-			count += 1 + bytes.Count(fields[i].Value, []byte(","))
-		}
-	}
-	if count != total || hops == 0 {
+	if hops == 0 || elements(fields, name) != total {
 		hops = 1
 	}
-	return elementFromRight(fields, name, hops-1)
+	list := fromRight{fields: fields, name: name}
+	var element []byte
+	for range hops {
+		element, _ = list.next()
+	}
+	return element
 }
 
-// elementFromRight returns element n, counted from 0 at the right, of the list
-// that all fields of that name make up, or nil.
-func elementFromRight(fields []exchange.Field, name string, n int) []byte {
-	for i := len(fields) - 1; i >= 0; i-- {
-		if string(fields[i].Name) != name {
-			continue
-		}
-		list := fields[i].Value
-		for {
-			comma := bytes.LastIndexByte(list, ',')
-			if n == 0 {
-				return bytes.Trim(list[comma+1:], " \t")
-			}
-			n--
-			if comma < 0 {
-				break
-			}
-			list = list[:comma]
+// elements is how many elements the list has that all fields of a name make up.
+func elements(fields []exchange.Field, name string) int {
+	n := 0
+	for i := range fields {
+		if string(fields[i].Name) == name {
+			n += 1 + bytes.Count(fields[i].Value, []byte(","))
 		}
 	}
-	return nil
+	return n
+}
+
+// fromRight goes through that list, from its last element to its first.
+type fromRight struct {
+	fields []exchange.Field // to come
+	name   string
+	rest   []byte // of the field that next is in
+	inside bool
+}
+
+// next returns an element, trimmed, or false after the first one.
+func (l *fromRight) next() ([]byte, bool) {
+	for !l.inside {
+		last := len(l.fields) - 1
+		if last < 0 {
+			return nil, false
+		}
+		l.inside = string(l.fields[last].Name) == l.name
+		l.rest, l.fields = l.fields[last].Value, l.fields[:last]
+	}
+	comma := bytes.LastIndexByte(l.rest, ',')
+	element := bytes.Trim(l.rest[comma+1:], " \t")
+	if l.inside = comma >= 0; l.inside {
+		l.rest = l.rest[:comma]
+	}
+	return element, true
 }
 
 // standard reads Forwarded (RFC 7239): from the right, an element is believed if

@@ -3,6 +3,7 @@ package front
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"rickhouse/internal/exchange"
 )
@@ -80,6 +81,28 @@ func TestForwarded(t *testing.T) {
 		if len(req.ClientAddr) != 0 || len(req.Fields) != 0 {
 			t.Error("a Unix socket is believed without being trusted")
 		}
+	}
+}
+
+// A head of trusted addresses, as long as may be, is walked in one go: an element
+// costs the same wherever it stands.
+func TestForwardedIsLinear(t *testing.T) {
+	tr := NewProxies([]string{"::1"})
+	req := exchange.Request{ClientAddr: []byte("::1"), ClientPort: 7}
+	long := strings.Repeat("::1,", int(maxHead)/4)
+	req.Fields = fields("x-forwarded-for: 1.2.3.4," + long + "::1\nx-forwarded-proto: " + strings.Repeat(",", len(long)/4) + "https")
+	done := make(chan struct{})
+	go func() {
+		tr.Apply(&req, false, make([]byte, 0, 64))
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second): // it takes milliseconds
+		t.Fatal("the walk does not come to its end")
+	}
+	if string(req.ClientAddr) != "1.2.3.4" || string(req.Scheme) != "https" {
+		t.Errorf("got %s, %s", req.ClientAddr, req.Scheme)
 	}
 }
 
