@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -385,6 +386,33 @@ func TestFile(t *testing.T) {
 				con.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").read("HEAD")
 			}
 		})
+	}
+}
+
+// A client that goes while a file is sent is told from a file that fails.
+func TestFileBreaks(t *testing.T) {
+	name, _ := temporary(t, 1000)
+	for _, c := range []struct {
+		broken error
+		gone   bool
+	}{{os.NewSyscallError("sendfile", syscall.EPIPE), true}, {os.NewSyscallError("sendfile", syscall.EIO), false}} {
+		d := fakeDoor(t, Config{}, answers(func(x *exchange.Exchange) {
+			x.Response.Status, x.Response.ContentLength = 200, 1000
+			x.Head()
+			f, err := os.Open(name)
+			if err != nil {
+				t.Error(err)
+			}
+			x.File(f, 0, 1000)
+			x.End()
+		}))
+		var got error
+		d.f.parts.Observe = func(x *exchange.Exchange) { got = x.Stats.Err }
+		s := &fakeStream{in: []byte(get("/")), broken: c.broken}
+		d.fakeConn(s).Readable()
+		if errors.Is(got, exchange.ErrClientGone) != c.gone || !errors.Is(got, c.broken) || !s.closed {
+			t.Errorf("%v: observed %v, closed is %v", c.broken, got, s.closed)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type fakeStream struct {
 	out    []byte
 	writes int
 	closed bool
+	broken error // what SendFile returns, if not nil
 }
 
 func (f *fakeStream) Read(p []byte) (int, error) {
@@ -54,6 +55,9 @@ func (f *fakeStream) Writev(pieces [][]byte) (n int, err error) {
 }
 
 func (f *fakeStream) SendFile(file *os.File, offset, length int64) (int64, error) {
+	if f.broken != nil {
+		return 0, f.broken
+	}
 	buf := make([]byte, min(length, 1<<20))
 	n, err := file.ReadAt(buf, offset)
 	f.out = append(f.out, buf[:n]...)

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"errors"
+	"syscall"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
@@ -180,7 +181,12 @@ func (c *conn) sendFile(p *piece) bool {
 	p.off += sent
 	p.left -= sent
 	c.progress(int(sent))
-	if err != nil && !errors.Is(err, loop.ErrAgain) {
+	switch {
+	case err == nil || errors.Is(err, loop.ErrAgain):
+	case errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET):
+		c.lost(front.ClientGone{Err: err})
+		return false
+	default:
 		c.failed(sendError{err})
 		return false
 	}
