@@ -307,5 +307,5 @@ func (c *conn) broke(err error) {
 		x.Stats.Err = err
 	}
 	c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
-		"method", string(x.Request.Method), "path", string(x.Request.Path))
+		"method", string(x.Request.Method), "path", string(x.Request.RawPath))
 }

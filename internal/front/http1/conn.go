@@ -309,7 +309,7 @@ func (c *conn) timedOut() {
 		if c.blocked && c.w.answer.pace.By() <= c.d.l.Now() {
 			c.w.x.Stats.Err = front.ErrSlowReader
 			c.d.f.parts.Log.Info("cut an answer", "reason", front.ErrSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
-				"method", string(c.w.x.Request.Method), "path", string(c.w.x.Request.Path))
+				"method", string(c.w.x.Request.Method), "path", string(c.w.x.Request.RawPath))
 			c.lost(front.ErrSlowReader)
 			return
 		}

@@ -99,6 +99,15 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
+// What is logged of a path cannot end the line.
+func TestLoggedPath(t *testing.T) {
+	s := start(t, Config{MaxBody: 1}, hello)
+	s.dial().get("POST /a%0Ab HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+	if log := s.log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 func TestPipelining(t *testing.T) {
 	s := start(t, Config{}, hello)
 	c := s.dial()

@@ -109,7 +109,7 @@ func (c *conn) refuse(err *exchange.Error) {
 func (c *conn) logRefusal(err *exchange.Error) {
 	x := &c.w.x
 	c.d.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
-		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.Path))
+		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.RawPath))
 }
 
 // leaveLingering closes our side after the answer. Closing both while the client
