@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -28,8 +29,11 @@ const (
 	// firstOctets is how long, when draining, a new connection may take to send
 	// what it has been accepted for, and an answered client to hang up.
 	firstOctets = int64(time.Second)
-	// lastOnes is how long after Drain began connections are still accepted.
-	lastOnes = int64(20 * time.Millisecond)
+	// lastOnes is how long after Drain began connections are still accepted, and
+	// how often it is looked for more while there are others to be answered, for
+	// no longer than lastRounds: a slow handshake may have been under way.
+	lastOnes   = int64(20 * time.Millisecond)
+	lastRounds = int64(time.Second)
 )
 
 // Counters are what a Door has seen. Read them on its Loop.
@@ -65,6 +69,7 @@ type Door struct {
 	retry      loop.Timer
 	nextReport int64
 	draining   bool
+	rounds     int64 // when the last look for more connections is, at the latest
 	drained    func()
 }
 
@@ -176,10 +181,11 @@ func (d *Door) Drain(done func()) {
 	d.draining, d.paused = true, false
 	for _, a := range d.acceptors {
 		a.Pause()
-		d.takeIn(a)
 	}
+	_ = d.takeIn() // again in shut
 	d.retry.Task = exchange.TaskFunc(d.shut)
 	d.l.SetTimer(&d.retry, d.l.Now()+lastOnes)
+	d.rounds = d.l.Now() + lastRounds
 	d.idle.each(func(c *conn) {
 		switch {
 		case c.state != idle:
@@ -192,17 +198,28 @@ func (d *Door) Drain(done func()) {
 	})
 }
 
-func (d *Door) takeIn(a *loop.Acceptor) {
-	if _, err := a.DrainBacklog(); err != nil {
-		d.f.parts.Log.Warn("some connections that the kernel had accepted are lost", "error", err)
+// takeIn accepts what the kernel holds. An error says that some is left.
+func (d *Door) takeIn() error {
+	var errs []error
+	for _, a := range d.acceptors {
+		_, err := a.DrainBacklog()
+		errs = append(errs, err)
 	}
+	return errors.Join(errs...)
 }
 
-// shut ends accepting, after what has come since Drain began: a handshake may
-// have been under way.
+// shut takes in what has come since, and ends accepting once there is nothing
+// else to wait for.
 func (d *Door) shut() {
+	err := d.takeIn()
+	if now := d.l.Now(); d.counters.Open > 0 && now < d.rounds {
+		d.l.SetTimer(&d.retry, now+lastOnes)
+		return
+	}
+	if err != nil {
+		d.f.parts.Log.Warn("some connections that the kernel had accepted are lost", "error", err)
+	}
 	for _, a := range d.acceptors {
-		d.takeIn(a)
 		a.Close()
 	}
 	d.acceptors = nil

@@ -69,6 +69,30 @@ func TestDrainWithNobodyThere(t *testing.T) {
 	wait(t, s.drain(), "drained")
 }
 
+// While others are answered, a connection whose handshake took its time is
+// served as well.
+func TestDrainTakesInLateOnes(t *testing.T) {
+	h := newHeld()
+	s := start(t, Config{}, h)
+	running := s.dial().send(get("/running"))
+	x := wait(t, h.xs, "a request")
+	done := s.drain()
+	s.on(func() { s.door.rounds += int64(patience) })
+	for range 3 { // each at least a round after the one before
+		c := s.dial().send(get("/late"))
+		y := wait(t, h.xs, "the late one is served")
+		s.on(func() { y.Answer(200, "late") })
+		if res := c.read("GET"); res.body != "late" || !res.Close {
+			t.Errorf("got %+v", res)
+		}
+		_ = c.Close()
+	}
+	s.on(func() { x.Answer(200, "done") })
+	running.read("GET")
+	_ = running.Close()
+	wait(t, done, "drained")
+}
+
 // A request that has come on an idle connection, and was not read yet, is
 // answered.
 func TestDrainReadsOnce(t *testing.T) {
