@@ -30,6 +30,7 @@ type File struct {
 
 	// Of the Executor.
 	tail     *chunk // not yet full
+	flush    bool   // tail follows what the disk is at
 	size     int64
 	written  int64
 	reserved int64
@@ -75,16 +76,28 @@ func (f *File) Append(p []byte) {
 		f.tail.n += n
 		p = p[n:]
 		if f.tail.n == chunkSize {
-			f.Flush()
+			f.hand()
 		}
 	}
 }
 
-// Flush hands the last, partial chunk to the disk.
+// Flush hands the last, partial chunk to the disk: at once if that has nothing
+// else of f, or else after that. So small pieces share a chunk while they wait.
 func (f *File) Flush() {
 	if f.tail == nil || f.failed || f.closed {
 		return
 	}
+	f.mu.Lock()
+	f.flush = f.queued // and an outcome will come
+	f.mu.Unlock()
+	if !f.flush {
+		f.hand()
+	}
+}
+
+// hand hands tail to the disk.
+func (f *File) hand() {
+	f.flush = false
 	f.mu.Lock()
 	f.pending = append(f.pending, f.tail)
 	f.tail = nil
@@ -179,6 +192,9 @@ func (o *outcome) Run() {
 	f.os = file
 	if err != nil {
 		f.failed, f.told = true, true
+	}
+	if f.flush {
+		f.Flush()
 	}
 	if n > 0 || err != nil {
 		f.observer.Spooled(f, n, err)

@@ -166,6 +166,47 @@ func TestContentIsKept(t *testing.T) {
 	}
 }
 
+// Small pieces, each flushed, take no more memory than large ones while the disk
+// is slow.
+func TestFlushGathers(t *testing.T) {
+	s := newStore(t, Config{})
+	entered, leave := make(chan struct{}, 1000), make(chan struct{})
+	s.write = func(f *os.File, p []byte, offset int64) (int, error) {
+		entered <- struct{}{}
+		<-leave
+		return f.WriteAt(p, offset)
+	}
+	e := newExecutor(t)
+	content := noise(1000)
+	w := watch(t, len(content))
+	var f *File
+	piece := func(i int) {
+		f.Append(content[i : i+1])
+		f.Flush()
+	}
+	e.on(func() {
+		f = s.New(e, w)
+		piece(0)
+	})
+	<-entered
+	e.on(func() {
+		for i := 1; i < len(content); i++ {
+			piece(i)
+		}
+	})
+	close(leave)
+	w.wait()
+	e.on(func() {
+		if got, err := io.ReadAll(io.NewSectionReader(f.OS(), 0, int64(len(content))+1)); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("the file has %d octets (%v), want the %d appended", len(got), err, len(content))
+		}
+		f.Close()
+	})
+	if n := len(entered); n > 1 {
+		t.Errorf("%d chunks were taken for what was flushed meanwhile", n)
+	}
+}
+
 // An error of the disk is told once, with the status it calls for.
 func TestDiskErrors(t *testing.T) {
 	for _, c := range []struct {
