@@ -117,48 +117,50 @@ func (w *Writer) run(report func(int64)) {
 	var reported time.Time
 	linger := time.NewTimer(0)
 	<-linger.C
-	for {
+	for open := true; open; {
 		<-w.wake
 		linger.Reset(writerLinger)
 		select {
 		case <-w.full:
 		case <-linger.C:
 		}
-		closed := w.drain(&spare)
-		if report != nil && (closed || time.Since(reported) >= reportEvery) {
-			if n := w.takeDropped(); n > 0 {
-				report(n)
-				reported = time.Now()
+		began := time.Now()
+		for more := true; more; {
+			more, open = w.drain(&spare)
+			// The report follows the lines that were kept, unless they never end.
+			late := !more || time.Since(began) >= reportEvery
+			if report != nil && (!open || late && time.Since(reported) >= reportEvery) {
+				if n := w.takeDropped(); n > 0 {
+					report(n)
+					reported = time.Now()
+				}
 			}
-		}
-		if closed {
-			return
 		}
 	}
 }
 
-// drain writes until nothing waits and says whether the Writer is closed.
-func (w *Writer) drain(spare *[]byte) (closed bool) {
-	for {
-		w.mu.Lock()
-		batch, lines := w.pending, w.lines
-		w.pending, w.lines = (*spare)[:0], 0
-		closed = w.closed
-		w.mu.Unlock()
-		if len(batch) == 0 {
-			*spare = batch
-			return closed
-		}
-		if _, err := w.out.Write(batch); err != nil {
-			w.mu.Lock()
-			w.dropped += lines
-			w.total += lines
-			w.mu.Unlock()
-		}
-		if *spare = batch; cap(batch) > writerKeep {
-			*spare = nil
-		}
+// drain writes what waits now. It reports whether there may be more, and whether
+// there will be.
+func (w *Writer) drain(spare *[]byte) (more, open bool) {
+	w.mu.Lock()
+	batch, lines := w.pending, w.lines
+	w.pending, w.lines = (*spare)[:0], 0
+	closed := w.closed
+	w.mu.Unlock()
+	if len(batch) == 0 {
+		*spare = batch
+		return false, !closed
 	}
+	if _, err := w.out.Write(batch); err != nil {
+		w.mu.Lock()
+		w.dropped += lines
+		w.total += lines
+		w.mu.Unlock()
+	}
+	if *spare = batch; cap(batch) > writerKeep {
+		*spare = nil
+	}
+	return true, true
 }
 
 func (w *Writer) takeDropped() int64 {

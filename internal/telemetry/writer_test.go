@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,45 @@ func TestWriterNeverStalls(t *testing.T) {
 		}
 		if len(reports) != 2 || reports[0] != 15 || reports[1] != 1 {
 			t.Errorf("reports = %v, want [15 1]", reports)
+		}
+	})
+}
+
+// slow is a stream that never gets to the end of what it is given.
+type slow struct {
+	again func()
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	time.Sleep(100 * time.Millisecond)
+	s.again()
+	return len(p), nil
+}
+
+// That lines are dropped is told while they are, not when it is over.
+func TestWriterReportsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reported, over atomic.Int64
+		s := &slow{}
+		w := NewWriter(s, 100, func(n int64) { reported.Add(n) })
+		s.again = func() {
+			for range 25 {
+				if over.Load() == 0 {
+					_, _ = w.Write([]byte("123456789\n"))
+				}
+			}
+		}
+		_, _ = w.Write([]byte("first\n"))
+		time.Sleep(10 * time.Second)
+		if reported.Load() == 0 {
+			t.Errorf("nothing was reported, and %d lines dropped", w.Dropped())
+		}
+		over.Store(1)
+		if err := w.Close(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if reported.Load() != w.Dropped() {
+			t.Errorf("%d lines were reported, %d dropped", reported.Load(), w.Dropped())
 		}
 	})
 }
