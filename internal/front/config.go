@@ -18,7 +18,7 @@ type Config struct {
 	MaxFields         int           `toml:"max_fields" default:"100" help:"The most header fields of a request; more are answered with 431."`
 	MaxHead           units.Size    `toml:"max_head" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
 	MaxBody           units.Size    `toml:"max_body" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
-	HeaderTimeout     time.Duration `toml:"header_timeout" default:"10s" help:"How long a request head may take to arrive, and a new connection to send something; then 408."`
+	HeaderTimeout     time.Duration `toml:"header_timeout" default:"10s" help:"How long a request head may take to arrive; then 408. A new connection that sends nothing is closed after it."`
 	IdleTimeout       time.Duration `toml:"idle_timeout" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
 	MinRate           int           `toml:"min_rate" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
 	MinRateGrace      time.Duration `toml:"min_rate_grace" default:"5s" help:"How long a client may be slower than min_rate at first."`
