@@ -291,7 +291,7 @@ func (c *conn) over() {
 	c.advancing = true
 	c.finish()
 	c.advancing = false
-	if c.state == reading || c.state == skipping || c.state == idle && c.w != nil {
+	if c.state == reading || c.state == skipping || c.state == idle && c.d.draining {
 		c.touch()
 	}
 	if c.state != closed {

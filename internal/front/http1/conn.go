@@ -214,10 +214,16 @@ func (c *conn) step() bool {
 	return false
 }
 
-// wake ends idling, if something has come.
+// wake ends idling, if something has come. Once the Door drains it looks itself.
+// It is not called within a Client method, where somebody may still have content
+// that would be read over.
 func (c *conn) wake() bool {
+	draining := c.d.draining
+	if c.w == nil && draining && !c.eof {
+		c.fill()
+	}
 	if c.w == nil {
-		if c.eof {
+		if c.eof || draining {
 			c.close(false)
 		}
 		return false

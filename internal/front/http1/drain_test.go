@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -117,17 +118,60 @@ func TestDrainSeesTheEnd(t *testing.T) {
 	h := newHeld()
 	d := fakeDoor(t, Config{}, h)
 	s := &fakeStream{in: []byte(get("/"))}
-	d.fakeConn(s).Readable()
+	c := d.fakeConn(s)
+	c.Readable()
 	x := wait(t, h.xs, "a request")
 	x.Response.Status, x.Response.ContentLength = 200, 0
 	x.Head() // it says nothing of an end yet
 	d.Drain(func() {})
 	s.end = io.EOF
 	x.End()
+	c.Run() // the end of the turn
 	if !s.closed || d.Counters().Open != 0 {
 		t.Errorf("closed is %v, counters %+v", s.closed, d.Counters())
 	}
 }
+
+// Content stays as it is while its Server has it, whatever else that ends.
+func TestContentIsNotOverwritten(t *testing.T) {
+	h := newHeld()
+	d := fakeDoor(t, Config{}, h)
+	serve := func(text string) (*conn, *fakeStream, *exchange.Exchange) {
+		s := &fakeStream{in: []byte(text)}
+		c := d.fakeConn(s)
+		c.Readable()
+		return c, s, wait(t, h.xs, "a request")
+	}
+	last, other, y := serve(get("/other"))
+	y.Response.Status, y.Response.ContentLength = 200, 0
+	y.Head()
+	c, s, x := serve("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+	x.Demand(100)
+	d.Drain(func() {})
+	s.in, other.in = bytes.Repeat([]byte("x"), 100), []byte(get("/secret")) // the drain looks for a last request
+	var content []byte
+	x.Server = &taker{watch: func(p []byte) {
+		y.End()
+		content = append(content, p...)
+	}}
+	c.Readable()
+	if string(content) != strings.Repeat("x", 100) {
+		t.Errorf("the content is %q", content)
+	}
+	last.Run() // the end of the turn
+	if z := wait(t, h.xs, "the last request"); string(z.Request.Path) != "/secret" {
+		t.Errorf("got %s", z.Request.Path)
+	}
+}
+
+// taker is a collector that shows what comes.
+type taker struct {
+	collector
+	watch func(p []byte)
+}
+
+func (s *taker) Content(_ *exchange.Exchange, p []byte) { s.watch(p) }
+func (*taker) ContentEnd(x *exchange.Exchange, _ error) { x.Answer(200, "ok") }
 
 // A connection that was accepted and says nothing does not hold a drain up for
 // long, and one that says something is served.

@@ -65,13 +65,11 @@ func (c *conn) nextRequest() bool {
 		c.w = nil
 		c.d.give(w)
 		c.rest(int64(c.d.f.cfg.IdleTimeout))
-		if c.d.draining && !c.eof {
-			c.fill() // a last request may have come
-		}
-		if c.w == nil && c.state == idle && (c.eof || c.d.draining) {
+		if c.eof {
 			c.close(false)
+			return false
 		}
-		return c.w != nil
+		return c.d.draining // wake looks for a last request
 	}
 	w.reset()
 	c.d.idle.push(c)
