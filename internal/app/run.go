@@ -108,6 +108,9 @@ func (s *server) stop(serving bool) error {
 	defer deadline.Stop()
 	until := time.Now().Add(s.cfg.General.ShutdownTimeout)
 	if serving {
+		for i, a := range s.apps {
+			s.loopOf(i).Post(exchange.TaskFunc(a.Drain))
+		}
 		s.drainDoors()
 		if err := s.await(doorDrained, len(s.doors), deadline.C); err != nil {
 			return s.cut(err)

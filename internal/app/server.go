@@ -111,7 +111,7 @@ func (s *server) startApps() error {
 			return fmt.Errorf("application %s: %w", c.Name, err)
 		}
 		log := s.log.With(telemetry.AppKey, c.Name)
-		a := python.New(c.Config, python.Parts{
+		a, err := python.New(c.Config, python.Parts{
 			Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: s.loopOf(i), Spawner: s.spawner,
 			Program: program, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory), Log: log,
 			Output: func(number int, stream string, line []byte) {
@@ -123,6 +123,9 @@ func (s *server) startApps() error {
 			},
 			OnFailed: func(err *python.StartError) { s.events <- event{kind: appFailed, app: i, err: err} },
 		})
+		if err != nil {
+			return fmt.Errorf("application %s: %w", c.Name, err)
+		}
 		s.apps = append(s.apps, a)
 		handlers[c.Name] = a
 		s.loopOf(i).Post(exchange.TaskFunc(a.Start))

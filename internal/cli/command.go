@@ -102,7 +102,7 @@ func serveFlags() []option {
 		{long: "tls", value: "MODE", group: "Listening", key: "tls"},
 		{long: "dir", value: "DIR", group: "Application", key: "directory", dirs: true},
 		{long: "python", value: "PATH", group: "Application", key: "python", files: true},
-		{long: "interface", value: "wsgi|asgi", group: "Application", key: "interface", values: []string{"wsgi", "asgi"}},
+		{long: "interface", value: "auto|wsgi|asgi", group: "Application", key: "interface", values: []string{"auto", "wsgi", "asgi"}},
 		{long: "workers", short: "w", value: "N", group: "Workers", key: "workers"},
 		{long: "threads", value: "N", group: "Workers", key: "threads"},
 		{long: "access-log", value: "FORMAT", group: "Logging", key: "access_log"},

@@ -17,7 +17,7 @@ func TestBashCompletes(t *testing.T) {
 		"rickhouse ":                       "serve check version completion man help",
 		"rickhouse serve --acc":            "--access-log",
 		"rickhouse serve --access-log co":  "common combined",
-		"rickhouse serve a:b --interface ": "wsgi asgi",
+		"rickhouse serve a:b --interface ": "auto wsgi asgi",
 		"rickhouse completion z":           "zsh",
 		"rickhouse help c":                 "check completion",
 		"rickhouse serve -w ":              "",

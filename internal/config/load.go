@@ -253,7 +253,10 @@ func (l *loader) target() {
 	a := &l.server.Apps[i]
 	path := func(key string) string { return join("apps", a.Name, key) }
 	a.WSGI, a.ASGI = t, ""
-	if a.Interface == "asgi" {
+	switch a.Interface {
+	case "":
+		a.Interface = "auto"
+	case "asgi":
 		a.WSGI, a.ASGI = "", t
 	}
 	l.origins[path("wsgi")], l.origins[path("asgi")] = o, o

@@ -159,6 +159,7 @@ func TestInterface(t *testing.T) {
 		{"", nil, "wsgi"},
 		{"b:app", nil, "auto"},
 		{"b:app", []Flag{{"--interface", "interface", []string{"wsgi"}}}, "wsgi"},
+		{"b:app", []Flag{{"--interface", "interface", []string{"asgi"}}}, "asgi"},
 	} {
 		s, _, err := Load(Sources{Directory: dir, Target: tt.target, Flags: tt.flags})
 		if err != nil || s.Apps[0].Interface != tt.want {

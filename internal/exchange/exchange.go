@@ -64,12 +64,16 @@ type Server interface {
 	// It is called once per Exchange that has content, unless Gone is.
 	ContentEnd(x *Exchange, err error)
 	// Drained says that n octets of response content have been taken off: they
-	// are with the kernel, or in the spool.
+	// are with the kernel, or in the spool, or were dropped. A File counts as
+	// FileCost octets, whatever its length, once it is closed.
 	Drained(x *Exchange, n int)
 	// Gone says that nobody waits for the answer any more. The Server still
 	// holds the Exchange and still finishes it.
 	Gone(x *Exchange, cause error)
 }
+
+// FileCost is what Drained counts for a File, in octets.
+const FileCost = 4 << 10
 
 // Exchange is one request and its answer. See the package comment for who may
 // touch it and when.

@@ -103,39 +103,44 @@ func (l *ledger) cancel(slot uint16, generation uint32) {
 }
 
 // slots gives out the slots of one ledger, each use with a generation of its
-// own.
+// own. It takes memory for those that were in use at once, not for all.
 type slots struct {
-	free        []uint16
-	generations []uint32
-	held        []bool
+	limit int
+	uses  []use
+	free  []uint16 // among uses; the last one given back goes first
 }
 
-func newSlots(n int) *slots {
-	s := &slots{free: make([]uint16, n), generations: make([]uint32, n), held: make([]bool, n)}
-	for i := range s.free {
-		s.free[i] = uint16(n - 1 - i)
-	}
-	return s
+// use is what slots knows of one slot.
+type use struct {
+	generation uint32
+	held       bool
 }
+
+func newSlots(limit int) *slots { return &slots{limit: limit} }
 
 func (s *slots) take() (slot uint16, generation uint32, ok bool) {
-	if len(s.free) == 0 {
+	switch n := len(s.free); {
+	case n > 0:
+		slot = s.free[n-1]
+		s.free = s.free[:n-1]
+	case len(s.uses) < s.limit:
+		slot = uint16(len(s.uses))
+		s.uses = append(s.uses, use{})
+	default:
 		return 0, 0, false
 	}
-	slot = s.free[len(s.free)-1]
-	s.free = s.free[:len(s.free)-1]
-	generation = s.generations[slot]%wire.MaxGeneration + 1
-	s.generations[slot] = generation
-	s.held[slot] = true
-	return slot, generation, true
+	u := &s.uses[slot]
+	u.generation = u.generation%wire.MaxGeneration + 1
+	u.held = true
+	return slot, u.generation, true
 }
 
 func (s *slots) release(slot uint16) {
-	s.held[slot] = false
+	s.uses[slot].held = false
 	s.free = append(s.free, slot)
 }
 
 // holds reports whether a frame may speak of this slot and generation.
 func (s *slots) holds(slot uint16, generation uint32) bool {
-	return int(slot) < len(s.held) && s.held[slot] && s.generations[slot] == generation
+	return int(slot) < len(s.uses) && s.uses[slot] == use{generation, true}
 }

@@ -62,7 +62,7 @@ func TestSlots(t *testing.T) {
 		t.Errorf("took slot %d generation %d after %d of %d", again, g, ga, a)
 	}
 	s.release(again)
-	s.generations[again] = 1<<30 - 1
+	s.uses[again].generation = 1<<30 - 1
 	if _, g, _ := s.take(); g != 1 {
 		t.Errorf("after the last generation came %d", g)
 	}

@@ -16,6 +16,9 @@ const (
 	maxRead   = wire.MaxPayload + wire.HeaderSize
 	// maxFiles bounds descriptors that came ahead of their frames.
 	maxFiles = 256
+	// maxLeft is more than a socket holds of what a worker wrote before its end, in
+	// octets. A child that it left behind may write without end.
+	maxLeft = 4 << 20
 )
 
 // link is the front's end of a worker's socket: it gathers frames to write and
@@ -143,7 +146,12 @@ func (l *link) Hup(err error) {
 	if errors.As(err, &broken) {
 		l.end(err)
 	}
-	for !l.ended && l.read() {
+	for left := maxLeft; !l.ended && left > 0; {
+		n, more := l.read()
+		if !more {
+			break
+		}
+		left -= n
 	}
 	l.end(nil)
 }
@@ -151,8 +159,8 @@ func (l *link) Hup(err error) {
 // Readable implements loop.Handler.
 func (l *link) Readable() { l.read() }
 
-// read reads once and reports whether there may be more.
-func (l *link) read() bool {
+// read reads once and returns how much, and whether there may be more.
+func (l *link) read() (n int, more bool) {
 	if len(l.in) == cap(l.in) {
 		grown := make([]byte, len(l.in), min(maxRead, max(firstRead, 2*cap(l.in))))
 		copy(grown, l.in)
@@ -164,24 +172,24 @@ func (l *link) read() bool {
 	if n > 0 {
 		if perr := l.parse(); perr != nil {
 			l.end(perr)
-			return false
+			return n, false
 		}
 	}
 	switch {
 	case errors.Is(err, loop.ErrAgain):
-		return false
+		return n, false
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		// A peer that ends with something unread resets the link.
 		l.end(nil)
-		return false
+		return n, false
 	case err != nil:
 		l.end(fmt.Errorf("reading from the worker: %w", err))
-		return false
+		return n, false
 	case len(l.files) > maxFiles:
 		l.end(fmt.Errorf("%w: descriptors without frames", wire.ErrMalformed))
-		return false
+		return n, false
 	}
-	return true
+	return n, true
 }
 
 // parse hands on every whole frame.

@@ -30,8 +30,8 @@ func (s State) String() string {
 	return [...]string{"starting", "ready", "retiring", "gone"}[s]
 }
 
-// Slots is how many requests one worker can hold.
-const Slots = 256
+// MaxSlots is the most requests that one worker can hold.
+const MaxSlots = 1 << 16
 
 // Owner is told what becomes of a Worker, on its loop.
 type Owner interface {
@@ -71,16 +71,16 @@ type Worker struct {
 	why      error      // the first reason of its end
 }
 
-// Start spawns a worker; everything else comes by o. Spawning itself happens off
-// the loop. Output may be nil.
+// Start spawns a worker that can hold settings.Slots requests, at most MaxSlots;
+// everything else comes by o. Spawning itself happens off the loop. Output may be
+// nil.
 func Start(l *loop.Loop, s *Spawner, p Program, settings wire.Settings, o Owner, out Output, log *slog.Logger) *Worker {
 	w := &Worker{
-		Number: settings.Worker, owner: o, loop: l, slots: newSlots(Slots),
+		Number: settings.Worker, owner: o, loop: l, slots: newSlots(settings.Slots),
 		log: log.With("worker", settings.Worker),
 	}
-	settings.Slots = Slots
 	go func() {
-		ledger, err := newLedger(Slots)
+		ledger, err := newLedger(settings.Slots)
 		var proc *process
 		if err == nil {
 			proc, err = s.spawn(p, ledger.file)
@@ -343,10 +343,19 @@ func (w *Worker) Recall(slot uint16, generation uint32) bool {
 	return true
 }
 
-// Cancel says that nobody waits for an answer any more.
-func (w *Worker) Cancel(slot uint16, generation uint32) {
-	w.ledger.cancel(slot, generation)
-	w.SendFrame(wire.Cancel, 0, slot, generation, nil)
+// Cancel says that nobody waits for an answer any more. With wire.Cut it took
+// too long; with wire.End the client has only stopped sending.
+func (w *Worker) Cancel(slot uint16, generation uint32, f wire.Flags) {
+	if f != wire.End {
+		w.ledger.cancel(slot, generation)
+	}
+	w.SendFrame(wire.Cancel, f, slot, generation, nil)
+}
+
+// SendClosed says how a WebSocket has ended.
+func (w *Worker) SendClosed(slot uint16, generation uint32, code uint16, reason string) {
+	w.link.out = wire.AppendClosed(w.link.out, slot, generation, code, reason)
+	w.link.queue()
 }
 
 // Release gives a slot back: the worker is done with it.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"rickhouse/internal/exchange"
+	rfc6455 "rickhouse/internal/wire/websocket"
 	wire "rickhouse/internal/wire/worker"
 )
 
@@ -14,8 +15,12 @@ const (
 	contentCredit = wire.ContentCredit
 )
 
-// maxReason bounds what a worker's reason puts into the log, in octets.
-const maxReason = 4 << 10
+const (
+	// maxReason bounds what a worker's reason puts into the log, in octets.
+	maxReason = 4 << 10
+	// maxInterims is how many interim heads an answer may have.
+	maxInterims = 32
+)
 
 // lie is what a worker sends that it must not; it is killed for it.
 func lie(format string, args ...any) error {
@@ -32,6 +37,10 @@ func (a *App) answer(m *member, j *job, h wire.Header, p []byte, file *os.File) 
 		err = j.data(h, p)
 	case wire.AnswerFile:
 		err = j.sendFile(h, p, file)
+	case wire.Trailers:
+		err = j.trail(p)
+	case wire.AnswerClose:
+		err = j.closed(p)
 	case wire.AnswerAbort:
 		err = j.aborted(p)
 	case wire.AnswerWindow:
@@ -44,26 +53,34 @@ func (a *App) answer(m *member, j *job, h wire.Header, p []byte, file *os.File) 
 	default:
 		return lie("a frame of type %d", h.Type)
 	}
-	if err == nil && h.Has(wire.IsDone) {
+	if err != nil {
+		return err
+	}
+	m.sort(j)
+	if h.Has(wire.IsDone) {
 		return m.done(j)
 	}
-	return err
+	return nil
 }
 
 // done ends the worker's part in j.
 func (m *member) done(j *job) error {
 	a := m.app
-	if !j.ended {
+	if ws := j.ws; ws != nil && ws.accepted {
+		ws.leaveWorker(rfc6455.CodeNormal)
+	} else if !j.ended {
 		return lie("DONE before the end of the answer")
 	}
-	if !j.behind && j.began != 0 {
+	if !j.behind && j.began != 0 && !a.asgi.Load() {
 		a.sample(a.parts.Loop.Now() - j.began)
 	}
 	m.steps++
+	m.served++
 	m.slow = false
 	m.w.Release(j.slot)
 	m.release(j)
 	a.free(j)
+	m.place.recycle(a.parts.Loop.Now())
 	m.stopIfIdle()
 	a.dispatch()
 	return nil
@@ -84,7 +101,15 @@ func (j *job) head(h wire.Header, p []byte) error {
 	}
 	j.running = true
 	j.m.begun(j, head.Started)
-	j.answering = !h.Has(wire.Interim)
+	if res.Status == 101 && j.ws != nil {
+		j.answering = true
+		return j.accept(h, p, head.Content)
+	}
+	if j.answering = !h.Has(wire.Interim); !j.answering {
+		if j.interims++; j.interims > maxInterims {
+			return lie("more than %d interim heads", maxInterims)
+		}
+	}
 	if err := j.spend(len(head.Content)); err != nil {
 		return err
 	}
@@ -100,27 +125,33 @@ func (j *job) head(h wire.Header, p []byte) error {
 		x.Head()
 		j.pass(head.Content)
 	default:
-		x.Stats.Started = j.began
-		p = append([]byte(nil), p...)
-		j.client(x, func() {
-			head, err := wire.ParseHead(h, p, &x.Response)
-			if err != nil {
-				return
-			}
-			x.Response.Whole = h.Has(wire.End)
-			x.Head()
-			if len(head.Content) > 0 && !j.finished {
-				x.Data(head.Content)
-			}
-			if h.Has(wire.End) {
-				j.endFar(x)
-			}
-		})
-		if j.ended {
-			j.x = nil
-		}
+		j.headFar(x, h, p)
 	}
 	return nil
+}
+
+// headFar passes a head on to a client of another loop.
+func (j *job) headFar(x *exchange.Exchange, h wire.Header, p []byte) {
+	began := j.began
+	p = append([]byte(nil), p...)
+	j.client(x, func() {
+		head, err := wire.ParseHead(h, p, &x.Response)
+		if err != nil {
+			return
+		}
+		x.Stats.Started = began
+		x.Response.Whole = h.Has(wire.End)
+		x.Head()
+		if len(head.Content) > 0 && !j.finished {
+			x.Data(head.Content)
+		}
+		if h.Has(wire.End) {
+			j.endFar(x)
+		}
+	})
+	if j.ended {
+		j.x = nil
+	}
 }
 
 // begun learns from when the worker says it began with j.
@@ -175,6 +206,9 @@ func (j *job) data(h wire.Header, p []byte) error {
 	if !j.answering || j.ended {
 		return lie("content out of place")
 	}
+	if j.ws != nil && j.ws.accepted {
+		return j.ws.send(h, p)
+	}
 	if err := j.spend(len(p)); err != nil {
 		return err
 	}
@@ -202,7 +236,7 @@ func (j *job) data(h wire.Header, p []byte) error {
 
 func (j *job) sendFile(h wire.Header, p []byte, file *os.File) error {
 	r, err := wire.ParseFile(p)
-	if err == nil && (!j.answering || j.ended || file == nil) {
+	if err == nil && (!j.answering || j.ended || file == nil || j.ws != nil && j.ws.accepted) {
 		err = lie("a file out of place")
 	}
 	if err == nil {
@@ -218,9 +252,17 @@ func (j *job) sendFile(h wire.Header, p []byte, file *os.File) error {
 		return errors.Join(err, file.Close())
 	}
 	j.ended = h.Has(wire.End)
+	cost := 0
+	if !j.ended {
+		cost = exchange.FileCost
+	}
+	if err := j.spend(cost); err != nil {
+		return errors.Join(err, file.Close())
+	}
 	x := j.x
 	switch {
 	case x == nil:
+		j.credit(cost)
 		return file.Close()
 	case j.near:
 		x.File(file, r.Offset, r.Length)
@@ -239,6 +281,22 @@ func (j *job) sendFile(h wire.Header, p []byte, file *os.File) error {
 	return nil
 }
 
+// trail: the trailers of the answer, which End sends.
+func (j *job) trail(p []byte) error {
+	if !j.answering || j.ended || j.trailers || j.ws != nil && j.ws.accepted {
+		return lie("trailers out of place")
+	}
+	j.trailers = true
+	res := &j.app.scratch
+	p = append([]byte(nil), p...)
+	if x := j.x; x != nil && j.near {
+		res = &x.Response
+	} else if x != nil {
+		j.client(x, func() { _ = wire.ParseTrailers(p, &x.Response) }) // it is parsed below, too
+	}
+	return wire.ParseTrailers(p, res)
+}
+
 // aborted: the application failed. Before the head that is a 500, after it the
 // answer is cut.
 func (j *job) aborted(p []byte) error {
@@ -246,6 +304,9 @@ func (j *job) aborted(p []byte) error {
 		return lie("ABORT after the end of the answer")
 	}
 	j.ended = true
+	if j.ws != nil {
+		j.ws.close(rfc6455.CodeInternal, "")
+	}
 	j.fail(&exchange.Error{Status: 500, Reason: "the application failed: " + string(p[:min(len(p), maxReason)])})
 	return nil
 }
@@ -257,9 +318,11 @@ func (j *job) moreContent(p []byte) error {
 		return err
 	}
 	switch {
+	case j.ws != nil && j.ws.accepted:
+		return j.ws.giveBack(int(n))
 	case !j.streamed || int64(n) > int64(j.unread):
 		return lie("a WINDOW of %d, where %d octets are unread", n, j.unread)
-	case j.m.w.Backlog() > maxUnread:
+	case j.m.w.Backlog() > j.app.limit()*contentCredit+4*maxBacklog: // no worker that reads leaves so much
 		return lie("WINDOW frames from one that leaves %d octets unread", j.m.w.Backlog())
 	case !j.demanded:
 		j.demand(contentCredit)

@@ -92,7 +92,10 @@ func TestContentInMemory(t *testing.T) {
 	e := prepare(t, Config{})
 	parts := e.app.parts
 	parts.Memory = 8 << 20
-	e.app = New(e.app.cfg, parts)
+	var err error
+	if e.app, err = New(e.app.cfg, parts); err != nil {
+		t.Fatal(err)
+	}
 	e.on(e.home, e.app.Start)
 	e.wantReady()
 	for _, n := range []int{100, 400 << 10, 1 << 20, 3 << 20} {

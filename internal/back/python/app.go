@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/websocket"
+	rfc6455 "rickhouse/internal/wire/websocket"
 	wire "rickhouse/internal/wire/worker"
 	"rickhouse/internal/worker"
 )
@@ -57,9 +60,14 @@ type App struct {
 	parts Parts
 	log   *slog.Logger
 
-	members []*member
+	places  []*place
+	members []*member // the workers that are there, oldest first
 	queue   list
-	idle    []*job // for use again
+	// asgi is whether the application speaks ASGI: known from the start, or once
+	// a worker was ready.
+	asgi     atomic.Bool
+	acceptor *websocket.Acceptor
+	idle     []*job // for use again
 	// estimate is the expected time of one request in nanoseconds, a moving
 	// average; 0 before the first.
 	estimate int64
@@ -70,34 +78,44 @@ type App struct {
 
 	settled  bool // OnReady or OnFailed was called
 	stopping bool
+	draining bool // WebSockets are closed
 	closed   bool // nothing is taken any more
 	onStop   func(lost int)
 	lost     int
 	stopAt   int64
 }
 
-// New makes an App that is not started. cfg must be valid.
-func New(cfg Config, parts Parts) *App {
+// New makes an App that is not started, or says what is wrong with cfg.
+func New(cfg Config, parts Parts) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	parts.Memory = min(parts.Memory, maxMemory)
 	a := &App{cfg: cfg.WithDefaults(), parts: parts, log: parts.Log.With("app", parts.Name)}
 	a.watch.Task = exchange.TaskFunc(a.watchTurn)
 	a.recall.Task = exchange.TaskFunc(a.recallTurn)
-	return a
+	a.asgi.Store(a.cfg.Interface == "asgi")
+	var err error
+	if a.acceptor, err = websocket.New(a.cfg.WebSocket); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Start starts the workers. Call it on the home loop.
 func (a *App) Start() {
 	for i := range a.cfg.Workers {
-		m := &member{app: a, number: i + 1}
-		m.timer.Task = exchange.TaskFunc(m.start)
-		a.members = append(a.members, m)
-		m.start()
+		a.places = append(a.places, a.newPlace(i+1))
+	}
+	for _, p := range a.places {
+		p.start()
 	}
 }
 
 // Stop lets the workers finish what they have started and what waits, for no
 // longer than bound, and calls done on the home loop with the number of requests
-// that were lost. Nothing may be served after it. Call it on the home loop.
+// that were lost. ASGI workers may take three seconds more for their lifespan's
+// shutdown. Nothing may be served after it. Call it on the home loop.
 func (a *App) Stop(bound time.Duration, done func(lost int)) {
 	a.stopping = true
 	a.onStop = done
@@ -115,12 +133,21 @@ func (a *App) Kill() {
 	a.stopped()
 }
 
+// cutAll ends what the workers hold when the time of Stop is over.
+func (a *App) cutAll() {
+	for _, m := range a.members {
+		m.abandon(lastWords, errShutdown())
+	}
+}
+
+// lastWords is how long an ASGI application may take to shut down after the time
+// of Stop is over.
+const lastWords = 3 * time.Second
+
 func (a *App) killAll() {
 	a.stopAt = a.parts.Loop.Now()
 	for _, m := range a.members {
-		if m.w != nil {
-			m.w.Kill(exchange.ErrShutdown)
-		}
+		m.w.Kill(exchange.ErrShutdown)
 	}
 }
 
@@ -145,8 +172,11 @@ func (a *App) stopped() {
 	if !a.stopping {
 		return
 	}
-	for _, m := range a.members {
-		if m.w != nil || m.timer.Active() && a.needed() {
+	if len(a.members) > 0 {
+		return
+	}
+	for _, p := range a.places {
+		if p.next.Active() && a.needed() {
 			return
 		}
 	}
@@ -158,8 +188,8 @@ func (a *App) stopped() {
 		j.fail(errShutdown())
 		a.free(j)
 	}
-	for _, m := range a.members {
-		a.parts.Loop.StopTimer(&m.timer)
+	for _, p := range a.places {
+		a.parts.Loop.StopTimer(&p.next)
 	}
 	a.parts.Loop.StopTimer(&a.watch)
 	a.parts.Loop.StopTimer(&a.recall)
@@ -187,9 +217,11 @@ func (a *App) Serve(x *exchange.Exchange) {
 	j.generation = x.Generation
 	x.Server = j
 	switch {
+	case a.asgi.Load() && rfc6455.Requested(&x.Request):
+		j.serveWebSocket(x)
 	case !x.HasContent:
 		j.submit()
-	case a.cfg.StreamInput:
+	case a.streams(x):
 		j.streamed = true
 		j.submit()
 	case near && a.full():
@@ -198,6 +230,25 @@ func (a *App) Serve(x *exchange.Exchange) {
 	default:
 		j.collect()
 	}
+}
+
+// streams reports whether request content is passed on as it comes. An ASGI
+// application gets what fits into one frame at once, and the rest as it comes: it
+// can wait for it without keeping anybody else waiting.
+func (a *App) streams(x *exchange.Exchange) bool {
+	if !a.asgi.Load() {
+		return a.cfg.StreamInput
+	}
+	length := x.Request.ContentLength
+	return length < 0 || length > int64(a.parts.Memory)
+}
+
+// limit is how many requests a worker runs at once.
+func (a *App) limit() int {
+	if a.asgi.Load() {
+		return a.cfg.Concurrency
+	}
+	return a.cfg.Threads
 }
 
 // enqueue takes a job whose request can be sent. It runs on the home loop.
@@ -229,7 +280,7 @@ func (a *App) full() bool { return a.queue.n >= a.cfg.QueueLimit }
 func (a *App) overload(why string) error {
 	return &exchange.Error{
 		Status: 503, RetryAfter: time.Second,
-		Reason: fmt.Sprintf("%s: %d requests wait for %d workers", why, a.queue.n, len(a.members)),
+		Reason: fmt.Sprintf("%s: %d requests wait for %d workers", why, a.queue.n, len(a.places)),
 	}
 }
 

@@ -186,6 +186,8 @@ func (c *client) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 		c.t.Errorf("%s: a file of %d of %d octets: %v", c.name, len(p), length, err)
 	}
 	c.body = append(c.body, p...)
+	c.owed += exchange.FileCost
+	c.drain()
 }
 
 func (c *client) End(x *exchange.Exchange) {

@@ -5,28 +5,36 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"rickhouse/internal/websocket"
+	"rickhouse/internal/worker"
 )
 
 // Config says how one Python application is run. The zero value of a field
 // means its default.
 type Config struct {
-	WSGI            string            `toml:"wsgi" default:"" help:"The WSGI application, as module:attribute. module alone tries application, then app; module:factory() calls it."`
-	ASGI            string            `toml:"asgi" default:"" help:"The ASGI application, likewise. This version serves WSGI only."`
-	Interface       string            `toml:"interface" default:"found out" help:"The interface of a TARGET given on the command line: wsgi or asgi."`
-	Directory       string            `toml:"directory" default:"the current folder, or that of the file" help:"The folder the application runs in; it comes first on sys.path."`
-	Python          string            `toml:"python" default:"VIRTUAL_ENV, else .venv or venv in the directory, else python3" help:"A virtual environment or an interpreter."`
-	Workers         int               `toml:"workers" default:"one per core, at least 2" help:"How many worker processes run the application."`
-	Threads         int               `toml:"threads" default:"1" help:"How many threads of a worker run requests. With 1 the application runs on the main thread."`
-	Environment     map[string]string `toml:"environment" default:"" help:"Variables added to the environment of the workers."`
-	StreamInput     bool              `toml:"stream_input" default:"false" help:"Give request content to the application while it arrives, instead of taking it in whole first."`
-	Twin            string            `toml:"twin" default:"auto" help:"Which side serves in the worker: extension (C), python, or auto, the extension where one fits the interpreter."`
-	StartTimeout    time.Duration     `toml:"start_timeout" default:"60s" help:"How long a worker may take to import the application."`
-	RequestTimeout  time.Duration     `toml:"request_timeout" default:"60s" help:"How long the application may run without a sign of progress. Then the answer is 504, or is cut, and the worker is replaced."`
-	RequestGrace    time.Duration     `toml:"request_grace" default:"10s" help:"How long the other threads of a worker that is to be replaced may take to finish."`
-	QueueLimit      int               `toml:"queue_limit" default:"1000" help:"How many requests may wait for a worker. More are answered 503."`
-	QueueDeadline   time.Duration     `toml:"queue_deadline" default:"30s" help:"How long a request may wait for a worker before it is answered 503."`
-	PresendTime     time.Duration     `toml:"presend_time" default:"1ms" help:"How much work, by expected time, a busy worker is sent ahead. Requests are recalled when another worker is free."`
-	MaxRestartDelay time.Duration     `toml:"max_restart_delay" default:"30s" help:"The longest pause before a worker that keeps failing is started again."`
+	WSGI              string            `toml:"wsgi" default:"" help:"The WSGI application, as module:attribute. module alone tries application, then app; module:factory() calls it."`
+	ASGI              string            `toml:"asgi" default:"" help:"The ASGI application, likewise. Its lifespan is run."`
+	Interface         string            `toml:"interface" default:"that of the key, or found out" help:"The interface of the application: wsgi, asgi, or auto to find it out, as is done for a TARGET given on the command line."`
+	Directory         string            `toml:"directory" default:"the current folder, or that of the file" help:"The folder the application runs in; it comes first on sys.path."`
+	Python            string            `toml:"python" default:"VIRTUAL_ENV, else .venv or venv in the directory, else python3" help:"A virtual environment or an interpreter."`
+	Workers           int               `toml:"workers" default:"one per core, at least 2" help:"How many worker processes run the application."`
+	Threads           int               `toml:"threads" default:"1" help:"WSGI: how many threads of a worker run requests; with 1 the application runs on the main thread. ASGI: the size of the event loop's default executor; 1 leaves it to Python."`
+	Concurrency       int               `toml:"concurrency" default:"10000" help:"ASGI: how many requests and WebSockets one worker holds at once."`
+	MaxRequests       int               `toml:"max_requests" default:"0, never" help:"After how many requests a worker is replaced. The next one is started first; the old one takes requests until then and ends when it holds none."`
+	MaxRequestsJitter int               `toml:"max_requests_jitter" default:"0" help:"Up to how many requests, by chance, a worker serves beyond max_requests, so that workers are not all replaced at once."`
+	Environment       map[string]string `toml:"environment" default:"" help:"Variables added to the environment of the workers."`
+	StreamInput       bool              `toml:"stream_input" default:"false" help:"Give request content to the application while it arrives, instead of taking it in whole first."`
+	Twin              string            `toml:"twin" default:"auto" help:"Which side serves in the worker: extension (C), python, or auto, the extension where one fits the interpreter."`
+	StartTimeout      time.Duration     `toml:"start_timeout" default:"60s" help:"How long a worker may take to import the application."`
+	RequestTimeout    time.Duration     `toml:"request_timeout" default:"60s" help:"How long the application may run without a sign of progress. Then the answer is 504, or is cut, and the worker is replaced. ASGI: how long the head of the answer, or the decision about a WebSocket, may take; then the request is cancelled."`
+	RequestGrace      time.Duration     `toml:"request_grace" default:"10s" help:"How long the other requests of a worker that is to be replaced may take to finish. ASGI: how long a cancelled request may take to end, before its worker is replaced."`
+	QueueLimit        int               `toml:"queue_limit" default:"1000" help:"How many requests may wait for a worker. More are answered 503."`
+	QueueDeadline     time.Duration     `toml:"queue_deadline" default:"30s" help:"How long a request may wait for a worker before it is answered 503."`
+	PresendTime       time.Duration     `toml:"presend_time" default:"1ms" help:"How much work, by expected time, a busy worker is sent ahead. Requests are recalled when another worker is free."`
+	// WebSocket is what the WebSockets of an ASGI application may do.
+	WebSocket       websocket.Config
+	MaxRestartDelay time.Duration `toml:"max_restart_delay" default:"30s" help:"The longest pause before a worker that keeps failing is started again."`
 }
 
 // WithDefaults returns c with every zero field that has a default set to it.
@@ -46,7 +54,13 @@ func (c Config) WithDefaults() Config {
 		c.Twin = "auto"
 	}
 	if c.Interface == "" {
-		c.Interface = "auto"
+		c.Interface = "wsgi"
+		if c.ASGI != "" {
+			c.Interface = "asgi"
+		}
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 10000
 	}
 	if c.QueueLimit == 0 {
 		c.QueueLimit = 1000
@@ -79,14 +93,23 @@ func (c Config) Validate() error {
 		bad("wsgi", "an application needs wsgi = \"module:attribute\"")
 	case c.WSGI != "" && c.ASGI != "":
 		bad("asgi", "an application is wsgi or asgi, not both")
-	case c.ASGI != "" || c.Interface == "asgi":
-		bad("asgi", "this version does not serve ASGI applications yet")
+	case c.WSGI != "" && c.Interface == "asgi", c.ASGI != "" && c.Interface == "wsgi":
+		bad("interface", "%q is at odds with the key that names the application", c.Interface)
 	}
 	if c.Workers < 0 || c.Workers > 1024 {
 		bad("workers", "%d is not between 1 and 1024", c.Workers)
 	}
 	if c.Threads < 0 || c.Threads > maxThreads {
 		bad("threads", "%d is not between 1 and %d", c.Threads, maxThreads)
+	}
+	if c.Concurrency < 0 || c.Concurrency > maxConcurrency {
+		bad("concurrency", "%d is not between 1 and %d", c.Concurrency, maxConcurrency)
+	}
+	if c.MaxRequests < 0 {
+		bad("max_requests", "%d is less than 0", c.MaxRequests)
+	}
+	if c.MaxRequestsJitter < 0 || c.MaxRequestsJitter > 0 && c.MaxRequests == 0 {
+		bad("max_requests_jitter", "%d is less than 0, or there is no max_requests", c.MaxRequestsJitter)
 	}
 	if c.QueueLimit < 0 {
 		bad("queue_limit", "%d is less than 0", c.QueueLimit)
@@ -99,7 +122,7 @@ func (c Config) Validate() error {
 	switch c.Interface {
 	case "", "auto", "wsgi", "asgi":
 	default:
-		bad("interface", "%q is not wsgi or asgi", c.Interface)
+		bad("interface", "%q is not wsgi, asgi or auto", c.Interface)
 	}
 	for key, d := range map[string]time.Duration{
 		"start_timeout": c.StartTimeout, "request_timeout": c.RequestTimeout, "request_grace": c.RequestGrace,
@@ -109,7 +132,7 @@ func (c Config) Validate() error {
 			bad(key, "%v is less than 0", d)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.WebSocket.Validate())...)
 }
 
 // KeyError is a mistake in one key of the configuration.
@@ -118,5 +141,11 @@ type KeyError struct{ Key, Text string }
 // Error returns the key and the text.
 func (e *KeyError) Error() string { return e.Key + ": " + e.Text }
 
-// maxThreads leaves room in the ledger for what is sent ahead.
-const maxThreads = 128
+const (
+	// maxThreads leaves room in the ledger for what is sent ahead.
+	maxThreads = 128
+	// moreSlots is how many slots of the ledger there are besides those of what an
+	// ASGI worker may run at once, and all that there are for WSGI.
+	moreSlots      = 256
+	maxConcurrency = worker.MaxSlots - moreSlots
+)

@@ -158,16 +158,22 @@ func (j *job) closeContent() {
 func (j *job) call() (wire.Call, *os.File, error) {
 	r := &j.x.Request
 	c := wire.Call{ScriptName: j.x.Route.ScriptName}
+	if r.TrailersOK && j.app.asgi.Load() {
+		c.Flags = wire.TakesTrailers
+	}
 	switch {
+	case j.ws != nil:
+		c.Flags |= wire.WebSocket
+		return c, nil, nil
 	case j.streamed:
 		c.ContentLength = r.ContentLength
 		return c, nil, nil
 	case j.file == nil:
-		c.Flags = wire.End
+		c.Flags |= wire.End
 		c.Content = j.content
 		c.ContentLength = int64(len(j.content))
 	default:
-		c.Flags = wire.End | wire.HasFile
+		c.Flags |= wire.End | wire.HasFile
 		c.ContentLength = j.file.Size()
 	}
 	c.Measured = r.ContentLength < 0

@@ -13,9 +13,6 @@ const (
 	// maxBacklog is how much a worker may leave unread before it gets no more, in
 	// octets.
 	maxBacklog = 512 << 10
-	// maxUnread is more than a worker that reads ever leaves unread, in octets: a
-	// window for each thread and what came before it got behind.
-	maxUnread = maxThreads*contentCredit + 4*maxBacklog
 	// recallAfter is how long a worker may show no progress before what it was
 	// sent ahead is taken back.
 	recallAfter = int64(time.Millisecond)
@@ -34,27 +31,31 @@ func (a *App) dispatch() {
 	}
 }
 
-// pick chooses the worker for the next request: a free one, the one with the
-// least to do, else a busy one that can be sent something ahead; nil if the
-// request has to wait.
+// pick chooses the worker for the next request: one that has room, and of these
+// the one with the least to do, else a busy one that can be sent something ahead;
+// nil if the request has to wait.
 func (a *App) pick() *member {
+	limit := a.limit()
+	if best := a.pickBelow(limit, false); best != nil || a.asgi.Load() || a.queue.first.streamed {
+		return best
+	}
+	if extra := a.presend(); extra > 0 {
+		return a.pickBelow(limit+extra, true)
+	}
+	return nil
+}
+
+// pickBelow chooses among the workers that hold less than limit.
+func (a *App) pickBelow(limit int, ahead bool) *member {
 	var best *member
-	limit := a.cfg.Threads
-	for range 2 {
-		for _, m := range a.members {
-			if m.held.n >= limit || best != nil && m.held.n >= best.held.n || !m.ready() {
-				continue
-			}
-			if limit > a.cfg.Threads && (m.slow || !m.w.Info.Recall) || m.w.Backlog() > maxBacklog {
-				continue
-			}
+	for _, m := range a.members {
+		switch {
+		case m.load() >= limit || best != nil && m.load() >= best.load() || !m.ready():
+		case m.w.Backlog() > maxBacklog:
+		case ahead && (m.slow || !m.w.Info.Recall):
+		default:
 			best = m
 		}
-		extra := a.presend()
-		if best != nil || extra == 0 || a.queue.first.streamed {
-			return best
-		}
-		limit += extra
 	}
 	return best
 }
@@ -91,14 +92,18 @@ func (m *member) send(j *job) {
 		return
 	}
 	j.m = m
+	for len(m.jobs) <= int(j.slot) {
+		m.jobs = append(m.jobs, nil)
+	}
 	m.jobs[j.slot] = j
-	j.behind = m.held.n > 0
+	j.behind = m.load() > 0 && !a.asgi.Load()
 	m.held.pushBack(j)
 	j.window = answerCredit
-	j.progress = a.parts.Loop.Now()
+	j.sent = a.parts.Loop.Now()
+	j.progress = j.sent
 	j.x.Stats.Queued = j.queued
 	j.x.Stats.Worker = m.number
-	if m.held.n > a.cfg.Threads {
+	if m.load() > a.limit() {
 		a.armRecall()
 	}
 	if j.streamed {
@@ -131,9 +136,9 @@ func (a *App) armRecall() {
 // recallTurn runs every millisecond while something was sent ahead: a worker
 // that showed no progress since the last turn loses what it has not started.
 func (a *App) recallTurn() {
-	again, took := false, 0
+	again, took, limit := false, 0, a.limit()
 	for _, m := range a.members {
-		if m.w == nil || m.held.n <= a.cfg.Threads {
+		if m.load() <= limit {
 			continue
 		}
 		if m.steps == m.seen {
@@ -141,7 +146,7 @@ func (a *App) recallTurn() {
 			took += m.takeBack()
 		}
 		m.seen = m.steps
-		again = again || m.held.n > a.cfg.Threads
+		again = again || m.load() > limit
 	}
 	if again {
 		a.armRecall()

@@ -37,7 +37,7 @@ func play(link, ledger int) error {
 	if err != nil {
 		return err
 	}
-	mem, err := syscall.Mmap(ledger, 0, worker.Slots*8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	mem, err := syscall.Mmap(ledger, 0, moreSlots*8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return err
 	}

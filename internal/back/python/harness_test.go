@@ -113,7 +113,7 @@ func prepare(t *testing.T, cfg Config) *env {
 	if cfg.Workers == 0 {
 		cfg.Workers = 1
 	}
-	e.app = New(cfg, Parts{
+	e.app, err = New(cfg, Parts{
 		Name: "shop", Server: "rickhouse/test", Loop: e.home, Spawner: e.spawner,
 		Program: worker.Program{Interpreter: python, Root: root, Directory: e.dir},
 		Store:   store, Memory: 64 << 10,
@@ -124,6 +124,9 @@ func prepare(t *testing.T, cfg Config) *env {
 		OnReady:  func(i wire.Info) { e.ready <- i },
 		OnFailed: func(err *StartError) { e.failed <- err },
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		e.end()
 		stopOther()
@@ -156,22 +159,21 @@ func runLoop(t *testing.T) (*loop.Loop, func()) {
 
 // end kills the App and checks that nothing is left of it.
 func (e *env) end() {
-	e.on(e.home, e.app.Kill)
+	var members []*member
+	e.on(e.home, func() {
+		members = slices.Clone(e.app.members)
+		e.app.Kill()
+	})
 	e.until("the workers are gone", func() bool {
-		for _, m := range e.app.members {
-			if m.w != nil {
-				return false
-			}
-		}
-		return true
+		return len(e.app.members) == 0
 	})
 	e.on(e.home, func() {
 		if n := e.app.queue.n; n != 0 {
 			e.t.Errorf("%d requests are left in the queue", n)
 		}
-		for _, m := range e.app.members {
-			if m.held.n != 0 || m.held.first != nil || m.jobs != [worker.Slots]*job{} {
-				e.t.Errorf("worker %d is gone and holds %d requests", m.number, m.held.n)
+		for _, m := range members {
+			if m.load() != 0 || slices.ContainsFunc(m.jobs, func(j *job) bool { return j != nil }) {
+				e.t.Errorf("worker %d is gone and holds %d requests", m.number, m.load())
 			}
 		}
 		seen := map[*job]bool{}

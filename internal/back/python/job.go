@@ -23,6 +23,7 @@ type job struct {
 	received   int64
 	content    []byte      // request content in memory; of the link's half if streamed
 	file       *spool.File // or in a file
+	ws         *socket     // the WebSocket that is asked for, or nil
 	whole      bool        // all content has arrived
 	total      int64       // octets of content that have arrived
 	drained    int         // answer octets not yet told to the home loop (far only)
@@ -44,7 +45,10 @@ type job struct {
 	deaths         int        // workers that ended while they ran it
 	window         int        // answer octets that the worker may still send
 	owed           int        // answer octets to give back to the window
-	behind         bool       // sent to a worker that had another one
+	sent           int64      // when it was sent to the worker
+	killAt         int64      // when its worker is replaced, if it timed out
+	interims       int        // interim heads of the answer
+	behind         bool       // sent to a worker that has to end another one first
 	running        bool       // seen to have started
 	streamed       bool       // content is passed on as it comes
 	forwarded      bool       // some of it was given to the worker
@@ -54,6 +58,8 @@ type job struct {
 	answering      bool // a head was passed on
 	ended          bool // the answer was complete
 	gone           bool // nobody waits for the answer
+	halfClosed     bool // the client has stopped sending; it may wait for the answer
+	trailers       bool // the trailers of the answer have come
 	timedOut       bool
 }
 
@@ -118,7 +124,7 @@ func (j *job) abort(cause error) {
 func (j *job) rerun() {
 	j.x.Stats.Reruns++
 	j.running, j.behind = false, false
-	j.window, j.owed, j.unread, j.began = 0, 0, 0, 0
+	j.window, j.owed, j.unread, j.interims, j.began = 0, 0, 0, 0, 0
 }
 
 // Drained implements exchange.Server.
@@ -174,21 +180,36 @@ func (j *job) leaveOff(cause error) {
 		return
 	}
 	m, waits := j.m, errors.Is(cause, exchange.ErrHalfClosed)
-	j.gone = !waits
+	j.gone, j.halfClosed = !waits, waits
 	switch {
 	case m == nil:
 		j.leave() // before abort, which may bring the next request at once
 		j.abort(cause)
 		j.app.free(j)
 	case waits && !j.behind: // a free worker got it, and begins any moment
+		j.tell()
+		m.sort(j)
 	case m.w.Recall(j.slot, j.slotGeneration):
 		m.release(j)
 		j.abort(cause)
 		j.app.free(j)
 		j.app.dispatch()
 	case waits:
-	default:
-		m.w.Cancel(j.slot, j.slotGeneration)
+	case errors.Is(cause, exchange.ErrShutdown):
+		m.w.Cancel(j.slot, j.slotGeneration, wire.Cut)
 		j.abort(cause)
+		m.sort(j)
+	default:
+		m.w.Cancel(j.slot, j.slotGeneration, 0)
+		j.abort(cause)
+		m.sort(j)
+	}
+}
+
+// tell lets an ASGI application know that the client has stopped sending: most
+// that do are gone.
+func (j *job) tell() {
+	if j.app.asgi.Load() && !j.ended {
+		j.m.w.Cancel(j.slot, j.slotGeneration, wire.End)
 	}
 }

@@ -7,63 +7,53 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/loop"
+	rfc6455 "rickhouse/internal/wire/websocket"
 	wire "rickhouse/internal/wire/worker"
 	"rickhouse/internal/worker"
 )
 
-// member is one of an App's places for a worker: the worker that has it now and
-// the requests that it holds. It belongs to the home loop.
+// member is one worker of an App, and the requests that it holds. It belongs to
+// the home loop.
 type member struct {
 	app    *App
+	place  *place
 	number int
-	w      *worker.Worker // nil between a worker's end and the next one's start
-	jobs   [worker.Slots]*job
-	held   list
+	w      *worker.Worker
+	jobs   []*job // by slot
+	held   list   // those that are watched: they wait for the application
+	calm   list   // the others, see atLeisure
 
-	timer  loop.Timer // starts the next worker
-	began  int64      // when w was started
-	futile int        // ends in a row without an answer
-	served bool       // w has answered something
-	steps  uint64     // requests that w began or ended
-	seen   uint64     // steps at the last turn of the recall timer
-	slow   bool       // a recall found it so; it is sent nothing ahead until it is done with something
-	loaded bool       // w has been ready
-	stuck  bool       // a request of it timed out; it is to be replaced
-	killAt int64      // when its grace ends, if stuck
-	last   int64      // when the newest started request began
-}
-
-func (m *member) start() {
-	a := m.app
-	if !a.needed() {
-		a.stopped()
-		return
-	}
-	m.began = a.parts.Loop.Now()
-	m.slow, m.loaded, m.stuck, m.served, m.steps, m.seen, m.last = false, false, false, false, 0, 0, 0
-	m.w = worker.Start(a.parts.Loop, a.parts.Spawner, a.parts.Program, wire.Settings{
-		Target: a.cfg.Target(), Directory: a.parts.Program.Directory, Interface: a.iface(),
-		Threads: a.cfg.Threads, Workers: a.cfg.Workers, Worker: m.number, Name: a.parts.Name,
-		StreamInput: a.cfg.StreamInput, Twin: a.cfg.Twin, Server: a.parts.Server,
-	}, m, a.parts.Output, a.log)
-	a.armWatch()
-}
-
-func (a *App) iface() string {
-	if a.cfg.Interface == "auto" && a.cfg.WSGI != "" && a.cfg.ASGI == "" {
-		return "auto"
-	}
-	return a.cfg.Interface
+	began     int64  // when it was started
+	loaded    bool   // it has been ready
+	answered  bool   // it has said something about a request
+	served    int    // requests that it is done with
+	enough    int    // requests after which it is recycled; 0: never
+	steps     uint64 // requests that it began or ended
+	seen      uint64 // steps at the last turn of the recall timer
+	last      int64  // when the newest started request began
+	slow      bool   // a recall found it so; it is sent nothing ahead until it is done with something
+	silent    int64  // since when it does not read what it is sent, or 0; it is sent nothing
+	retired   int64  // since when it is to go once it holds nothing, or 0
+	stuck     bool   // a request of it timed out; it is to go in any case
+	abandoned bool   // what it held was cut
+	killAt    int64  // when it is killed, or 0
+	killFor   error  // why, then
 }
 
 // WorkerReady implements worker.Owner.
 func (m *member) WorkerReady(w *worker.Worker) {
 	a := m.app
+	if asgi := w.Info.Interface == "asgi"; !a.settled {
+		a.asgi.Store(asgi)
+	} else if asgi != a.asgi.Load() {
+		w.Kill(fmt.Errorf("the application speaks %s now; start the server again", w.Info.Interface))
+		return
+	}
 	m.loaded = true
 	a.log.Info("worker ready", "worker", m.number, "pid", w.PID(), "took", time.Duration(a.parts.Loop.Now()-m.began).Round(time.Millisecond))
 	info := w.Info
 	a.settle(&info, nil)
+	m.place.ready(m)
 	m.stopIfIdle()
 	a.dispatch()
 }
@@ -82,11 +72,17 @@ func (m *member) WorkerFailed(_ *worker.Worker, f wire.Failure) {
 // the front, the rest is decided upon.
 func (m *member) WorkerGone(w *worker.Worker, why error) {
 	a := m.app
-	if !a.stopping {
-		a.log.Error("worker ended", "worker", m.number, "pid", w.PID(), "reason", why, "held", m.held.n)
+	switch {
+	case m.retired != 0 && !m.stuck:
+		a.log.Info("worker ended", "worker", m.number, "pid", w.PID(), "reason", why, "held", m.load())
+	case !a.stopping:
+		a.log.Error("worker ended", "worker", m.number, "pid", w.PID(), "reason", why, "held", m.load())
 	}
-	for m.held.last != nil {
-		j := m.held.last
+	for m.load() > 0 {
+		j := m.calm.last
+		if j == nil {
+			j = m.held.last
+		}
 		started := w.Started(j.slot, j.slotGeneration)
 		m.release(j)
 		if started {
@@ -95,35 +91,13 @@ func (m *member) WorkerGone(w *worker.Worker, why error) {
 			a.requeue(j)
 		}
 	}
-	m.w = nil
-	switch {
-	case !a.needed():
-	case !a.settled:
+	m.place.gone(m)
+	if a.needed() && !a.settled {
 		a.settle(nil, &StartError{Err: fmt.Errorf("the worker ended before the application was loaded: %w", why)})
-	default:
-		m.restart()
-		a.dispatch()
 	}
+	a.dispatch()
 	a.stopped()
 }
-
-// restart starts the next worker: at once after one that answered something or
-// lived long, else after a pause that doubles from 100 ms.
-func (m *member) restart() {
-	if m.served || m.app.parts.Loop.Now()-m.began > longLife {
-		m.futile = 0
-		m.start()
-		return
-	}
-	delay := min(m.app.cfg.MaxRestartDelay, 100*time.Millisecond<<min(m.futile, 20))
-	m.futile++
-	m.app.log.Warn("a worker is started again after a pause", "worker", m.number, "pause", delay)
-	m.app.parts.Loop.SetTimer(&m.timer, m.app.parts.Loop.Now()+int64(delay))
-}
-
-// longLife is how long a worker has to live for its end to be no start that
-// failed.
-const longLife = int64(10 * time.Second)
 
 // release takes j from the worker's list, not giving back its slot.
 func (m *member) release(j *job) {
@@ -149,6 +123,9 @@ func (a *App) requeue(j *job) {
 
 // lostStarted decides about a request whose worker ended while it ran.
 func (a *App) lostStarted(j *job, number int, why error) {
+	if j.ws != nil && j.ws.accepted {
+		j.ws.leaveWorker(rfc6455.CodeRestart)
+	}
 	if j.x == nil {
 		a.free(j)
 		return
@@ -183,27 +160,124 @@ func (a *App) canRerun(j *job) bool {
 
 // ready reports whether the worker takes requests.
 func (m *member) ready() bool {
-	return m.w != nil && m.w.State() == worker.Ready && !m.stuck
+	return m.w.State() == worker.Ready && !m.stuck && m.silent == 0
 }
 
-// stopIfIdle ends the worker of a stopping App that holds nothing, if there is
+// load is how many requests the worker holds.
+func (m *member) load() int { return m.held.n + m.calm.n }
+
+// sort puts j into the list it belongs to.
+func (m *member) sort(j *job) {
+	to := &m.held
+	if j.atLeisure() {
+		to = &m.calm
+	}
+	if j.in != to {
+		j.leave()
+		to.pushBack(j)
+	}
+}
+
+// atLeisure reports whether an ASGI application may take its time with j: it has
+// answered, or begun to while the client is there. A stream of events may be quiet
+// for hours, and what goes on behind an answer that is complete keeps nobody
+// waiting.
+func (j *job) atLeisure() bool {
+	switch {
+	case j.ended:
+	case j.ws != nil && j.ws.accepted:
+		return j.ws.open
+	case !j.answering || j.x == nil || j.halfClosed:
+		return false
+	}
+	return j.app.asgi.Load()
+}
+
+// retire has the worker end as soon as it holds nothing. What it has not started
+// goes elsewhere.
+func (m *member) retire() {
+	if m.retired != 0 {
+		return
+	}
+	m.retired = m.app.parts.Loop.Now()
+	m.w.Retire()
+	m.closeSockets(rfc6455.CodeRestart)
+	m.takeBack()
+	m.stopIfIdle()
+}
+
+// stopIfIdle ends a worker that holds nothing, if it is to go and there is
 // nothing to come.
 func (m *member) stopIfIdle() {
 	a := m.app
-	if !a.stopping || m.w == nil || m.held.n > 0 || a.queue.n > 0 && a.inTime() {
-		return
-	}
-	if m.w.State() == worker.Starting {
+	switch {
+	case m.load() > 0 || m.retired == 0 && !a.stopping:
+	case m.retired == 0 && a.queue.n > 0 && a.inTime():
+	case m.w.State() == worker.Starting:
 		m.w.Kill(exchange.ErrShutdown)
-	} else {
+	default:
 		m.w.Stop()
+		if m.retired != 0 {
+			m.endWithin(a.cfg.RequestGrace, errNoEnd)
+		}
 	}
 }
 
+// endWithin bounds what is left of the worker's life, if it is not yet.
+func (m *member) endWithin(d time.Duration, why error) {
+	if m.killAt == 0 {
+		m.killAt, m.killFor = m.app.parts.Loop.Now()+int64(d), why
+		m.app.armWatch()
+	}
+}
+
+// outstay gives up what a recycled worker still holds, as the next worker of its
+// place is to be recycled, too.
+func (m *member) outstay(now int64) {
+	if m.retired != 0 && m.killAt == 0 && now-m.retired > int64(m.app.cfg.RequestTimeout) {
+		m.app.log.Warn("what a recycled worker still runs is cut", "worker", m.number, "held", m.load())
+		m.abandon(m.app.cfg.RequestGrace, &exchange.Error{Status: 503, Reason: "the worker was replaced long ago"})
+	}
+}
+
+// abandon cuts what the worker holds, and ends it. An ASGI application is let
+// know, and runs its lifespan's shutdown if it takes no longer than bound.
+func (m *member) abandon(bound time.Duration, why error) {
+	a := m.app
+	if !a.asgi.Load() || m.stuck || m.silent != 0 || m.w.State() == worker.Starting {
+		m.w.Kill(why)
+		return
+	}
+	if m.abandoned {
+		return
+	}
+	m.abandoned = true
+	m.retire()
+	if at := a.parts.Loop.Now() + int64(bound); m.killAt == 0 || m.killAt > at {
+		m.killAt, m.killFor = at, why
+	}
+	for _, l := range []*list{&m.held, &m.calm} {
+		var all []*job
+		for j := l.first; j != nil; j = j.next {
+			all = append(all, j)
+		}
+		for _, j := range all {
+			m.w.Cancel(j.slot, j.slotGeneration, wire.Cut)
+			if a.stopping && j.x != nil {
+				a.lost++
+			}
+			j.fail(why)
+			m.sort(j)
+		}
+	}
+}
+
+var errNoEnd = errors.New("the worker did not end when it was stopped")
+
 // WorkerFrame implements worker.Owner.
-func (m *member) WorkerFrame(w *worker.Worker, h wire.Header, payload []byte, file *os.File) error {
+func (m *member) WorkerFrame(_ *worker.Worker, h wire.Header, payload []byte, file *os.File) error {
 	j := m.jobs[h.Slot]
-	m.served = true
+	m.answered, m.silent = true, 0
 	j.progress = m.app.parts.Loop.Now()
 	return m.app.answer(m, j, h, payload, file)
 }

@@ -18,8 +18,9 @@
 // An idle connection is a small struct: buffers, parser and Exchange are taken
 // from the Door when octets arrive and given back when the answer is out.
 // What a client has not taken waits in memory, then in the spool, then the
-// Server waits: Drained counts octets of Data (not of File) that are with the
-// kernel or in the spool, or that go nowhere, as those of an answer to HEAD.
+// Server waits: Drained counts octets of Data, and FileCost for a File, that are
+// with the kernel or in the spool, or that go nowhere, as those of an answer to
+// HEAD.
 //
 // # The client's address
 //

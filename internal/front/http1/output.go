@@ -14,8 +14,9 @@ const (
 	// directWrite is how much content is written from where it is, at once; less
 	// is copied, so that a head and its content leave together.
 	directWrite = 32 << 10
-	// maxPieces is how many pieces may wait in the queue of an answer.
-	maxPieces = 64
+	// maxPieces is how many pieces may wait in the queue of an answer. A file takes
+	// three where it is a chunk.
+	maxPieces = 256
 )
 
 // put appends p to what is to be written.
@@ -210,6 +211,7 @@ func (c *conn) popFile(p *piece) {
 	if !p.spooled {
 		_ = p.file.Close()
 		w.pop()
+		w.drained += exchange.FileCost
 		return
 	}
 	w.pop()

@@ -68,7 +68,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.link = socket.socket(fileno=int(os.environ["RICKHOUSE_LINK"]))
-        self.ledger = memoryview(mmap.mmap(int(os.environ["RICKHOUSE_LEDGER"]), 256 * 8)).cast("I")
+        self.ledger = memoryview(mmap.mmap(int(os.environ["RICKHOUSE_LEDGER"]), 0)).cast("I")
         self.buffer = b""
         self.fds: deque[int] = deque()
         self.kept: deque[Frame] = deque()
