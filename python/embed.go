@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-//go:embed main.py rickhouse_worker/*.py dist/*
+//go:embed main.py rickhouse_worker/*.py rickhouse_worker/asgi/*.py dist/*
 var files embed.FS
 
 // Files is what a worker needs, to be unpacked as it is: main.py is what the

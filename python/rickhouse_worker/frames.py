@@ -90,6 +90,11 @@ def pack_range(offset: int, length: int) -> bytes:
     return _RANGE.pack(offset, length)
 
 
+def pack_close(code: int, reason: bytes) -> bytes:
+    """The payload of CLOSE."""
+    return _U16.pack(code) + reason
+
+
 def parse_header(buffer: bytes | bytearray | memoryview, offset: int = 0) -> tuple[int, int, int, int, int]:
     """Length, type, flags, slot and generation."""
     header: tuple[int, int, int, int, int] = HEADER.unpack_from(buffer, offset)
@@ -104,6 +109,13 @@ def parse_u32(payload: bytes) -> int:
         raise MalformedError(f"a counter of {len(payload)} octets")
     value: int = _U32.unpack(payload)[0]
     return value
+
+
+def parse_closed(payload: bytes) -> tuple[int, str]:
+    """The code and the reason of CLOSED."""
+    if len(payload) < 2:
+        raise MalformedError(f"a CLOSED of {len(payload)} octets")
+    return _U16.unpack_from(payload)[0], payload[2:].decode("utf-8", "replace")
 
 
 def parse_request(frame: Frame) -> Request:

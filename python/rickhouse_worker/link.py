@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import array
 import contextlib
-import os
 import select
 import socket
 import threading
@@ -15,13 +13,10 @@ from typing import TypeVar
 from . import frames
 from .frames import Frame
 from .ledger import Ledger
-from .report import die, leave
+from .wire import Wire
 
 T = TypeVar("T")
 
-_CMSG_SPACE = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_READ = 128 << 10
 _GIVE_BACK = frames.CONTENT_CREDIT // 2
 
 
@@ -114,23 +109,20 @@ class Call:
 class Link:
     """The worker's end. Any thread may use it."""
 
-    def __init__(self, fd: int, ledger: Ledger) -> None:
-        self._socket = socket.socket(fileno=fd)
+    def __init__(self, wire: Wire, ledger: Ledger) -> None:
+        self._wire = wire
         self._ledger = ledger
-        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._sending = threading.Lock()
         self._leading = False
         self._stopping = False
         self._waiting: deque[Call] = deque()
         self._calls: dict[int, Call] = {}
-        self._input = bytearray()
-        self._descriptors: deque[int] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
+        self._poll.register(self._wire, select.POLLIN)
         self._poll.register(self._wake_read, select.POLLIN)
 
     def take(self) -> Call | None:
@@ -188,50 +180,9 @@ class Link:
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self._wake_read.recv(64)
-        try:
-            data, ancillary, flags, _ = self._socket.recvmsg(_READ, _CMSG_SPACE, _CLOEXEC | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            die(f"the link cannot be read: {error}")
-        if flags & socket.MSG_CTRUNC:
-            die("the link lost a descriptor")
-        for level, kind, octets in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds = array.array("i")
-                fds.frombytes(octets[: len(octets) - len(octets) % fds.itemsize])
-                if not _CLOEXEC:
-                    for fd in fds:
-                        os.set_inheritable(fd, False)
-                self._descriptors.extend(fds)
-        if not data:
-            os._exit(1)
-        self._input += data
-        try:
-            self._parse()
-        except frames.MalformedError as error:
-            die(f"the front sent {error}")
-
-    def _parse(self) -> None:
-        at = 0
-        size = frames.HEADER.size
-        while len(self._input) - at >= size:
-            length, kind, flags, slot, gen = frames.parse_header(self._input, at)
-            end = at + size + length
-            if len(self._input) < end:
-                break
-            fd = -1
-            if flags & frames.FD:
-                if not self._descriptors:
-                    raise frames.MalformedError("a frame without its descriptor")
-                fd = self._descriptors.popleft()
-            self._dispatch(Frame(kind, flags, slot, gen, bytes(self._input[at + size : end]), fd))
-            at = end
-        del self._input[:at]
+        self._wire.read(self._dispatch)
 
     def _dispatch(self, frame: Frame) -> None:
-        if frame.fd >= 0 and frame.type != frames.REQUEST:
-            raise frames.MalformedError(f"a frame of type {frame.type} with a descriptor")
         if frame.type == frames.REQUEST:
             if frame.slot >= self._ledger.slots:
                 raise frames.MalformedError(f"a REQUEST in slot {frame.slot} of {self._ledger.slots}")
@@ -257,20 +208,14 @@ class Link:
     def send(self, octets: bytes, fd: int = -1) -> None:
         """Write whole frames, and a descriptor with the first of their octets."""
         self.check_process()
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]).tobytes())] if fd >= 0 else []
-        try:
-            with self._sending:
-                sent = self._socket.sendmsg([octets], rights) if rights else 0
-                self._socket.sendall(memoryview(octets)[sent:])
-        except OSError as error:
-            die(f"the link cannot be written: {error}")
+        with self._sending:
+            self._wire.write(octets, fd)
 
     def check_process(self, error: BaseException | None = None) -> None:
         """End a child that the application forked and that comes back into the server: the link is not its own."""
-        if os.getpid() != self._pid:
-            leave(error)
+        self._wire.check_process(error)
 
     def forked(self) -> None:
         """In a child that the application forked: the link is the parent's alone."""
-        for end in (self._socket, self._wake_read, self._wake_write):
+        for end in (self._wire, self._wake_read, self._wake_write):
             end.close()

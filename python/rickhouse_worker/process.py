@@ -26,6 +26,7 @@ from .link import Link
 from .serve import serve
 from .target import Found, TargetError, load
 from .watch import watch
+from .wire import Wire
 
 _HIGHEST = 1000
 
@@ -36,6 +37,8 @@ class Start:
     def __init__(self, here: str) -> None:
         """Take what the front handed over; here is the folder of main.py."""
         self._here = here
+        self._link: Any = None
+        self._stopping = False
         try:
             self._link_fd = _move(int(os.environ.pop("RICKHOUSE_LINK")))
             self._ledger_fd = _move(int(os.environ.pop("RICKHOUSE_LEDGER")))
@@ -48,21 +51,50 @@ class Start:
         settings = self._hello()
         environ = Environ(settings["server"], settings["threads"], settings["workers"])
         extension = None if settings["twin"] == "python" else self._extension(settings["twin"] == "extension")
-        link: Any
+        self._ledger = Ledger(self._ledger_fd)
         if extension is not None:
-            link = extension.Link(self._link_fd, self._ledger_fd, settings["threads"], environ.constants, hooks)
-            run = link.serve
+            self._link = extension.Link(self._link_fd, self._ledger_fd, settings["threads"], environ.constants, hooks)
+            run = self._link.serve
         else:
             watch(self._link_fd)
-            link = Link(self._link_fd, Ledger(self._ledger_fd))
-            run = partial(serve, link, environ)
-            os.register_at_fork(after_in_child=link.forked)
+            self._link = Link(Wire(self._link_fd), self._ledger)
+            run = partial(serve, self._link, environ)
+            os.register_at_fork(after_in_child=self._link.forked)
         # The link stays open until the very end: should the front go meanwhile, that is noticed.
-        atexit.register(lambda kept: None, link)
-        _signals(link.stop)
+        atexit.register(lambda kept: None, self._link)
+        _signals(self._stop)
         found = self._import(settings)
+        if found.interface == "asgi":
+            self._serve_asgi(found.app, settings["threads"])
+            return
         self._ready("python" if extension is None else "extension", extension is not None, found.interface)
         _run(partial(run, found.app), settings["threads"])
+
+    def _serve_asgi(self, app: Any, threads: int) -> None:
+        # As main.py has it: nothing is written into the server's folder.
+        write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            from .asgi import link, serve
+        finally:
+            sys.dont_write_bytecode = write_bytecode
+        self._link = link.Link(Wire(_duplicate(self._link_fd)), self._ledger)
+        os.register_at_fork(after_in_child=self._link.forked)
+        if self._stopping:
+            self._link.stop()
+
+        def ready() -> None:
+            self._ready("python", False, "asgi")
+
+        def failed(text: str) -> NoReturn:
+            lines = text.strip().splitlines()
+            self._failed("startup", lines[-1] if lines else "", text if len(lines) > 1 else "")
+
+        _serve(partial(serve.serve, self._link, app, threads, ready, failed))
+
+    def _stop(self) -> None:
+        """Stop serving. A signal handler may call it."""
+        self._stopping = True
+        self._link.stop()
 
     def _extension(self, needed: bool) -> Any:
         sys.path.insert(0, os.path.join(self._here, "dist"))
@@ -141,11 +173,15 @@ class Start:
 
 def _move(fd: int) -> int:
     """Move a descriptor to a high number, out of the way of an application that closes what it does not know."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = _HIGHEST if soft == resource.RLIM_INFINITY else max(3, min(_HIGHEST, soft - 16))
-    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    moved = _duplicate(fd)
     os.close(fd)
     return moved
+
+
+def _duplicate(fd: int) -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = _HIGHEST if soft == resource.RLIM_INFINITY else max(3, min(_HIGHEST, soft - 16))
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Iterable
@@ -9,7 +10,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 _DEFAULTS = ("application", "app")
-_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the weight of inspect
 
 
 class TargetError(Exception):
@@ -106,28 +106,39 @@ def _article(noun: str) -> str:
 
 
 def _interface(app: Any, name: str, interface: str) -> str:
+    """How the application is called: by its signature, unless that is settled."""
     if interface == "wsgi":
-        return "wsgi"
-    if interface == "asgi":
-        raise TargetError(f"{name} was to be served as ASGI: ASGI is not served by this version")
-    if isinstance(app, type) and _is_async(vars(app).get("__call__")):
-        raise TargetError(
-            f"{name} is a class with an async __call__, as ASGI 2 had it: ASGI is not served by this version"
-            ' (interface = "wsgi" settles it if it is a WSGI application after all)'
-        )
-    if _is_async(app) or (not isinstance(app, type) and _is_async(type(app).__call__)):
-        raise TargetError(
-            f'{name} is an ASGI application: ASGI is not served by this version (interface = "wsgi" settles it if it'
-            " is a WSGI application after all)"
-        )
+        return interface
+    if isinstance(app, type):
+        if _is_async(app.__call__):
+            raise TargetError(_class(app, name))
+        return "wsgi" if interface == "auto" else interface
+    if interface == "asgi" or _is_async(app) or _is_async(type(app).__call__) or _required(app) == 3:
+        return "asgi"
     return "wsgi"
 
 
 def _is_async(function: Any) -> bool:
-    for _ in range(20):
-        inner = getattr(function, "__func__", None) or getattr(function, "func", None)
-        if inner is None:
-            break
-        function = inner
-    code = getattr(function, "__code__", None)
-    return bool(getattr(code, "co_flags", 0) & _COROUTINE)
+    return inspect.iscoroutinefunction(function) or hasattr(function, "_is_coroutine")
+
+
+def _required(function: Any) -> int:
+    """How many arguments it has to be called with, -1 if that cannot be said."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return -1
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return -1
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is p.empty for p in parameters)
+
+
+def _class(app: type, name: str) -> str:
+    settle = ' (interface = "wsgi" settles it if it is a WSGI application after all)'
+    if _required(app.__call__) == 3:
+        return (
+            f"{name} is a class with an async __call__(receive, send), as ASGI 2 had it, which is not served:"
+            f" asgiref.compatibility.double_to_single_callable makes an ASGI 3 application of it{settle}"
+        )
+    return f"{name} is a class of ASGI applications: the target has to be an instance of it{settle}"

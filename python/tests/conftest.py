@@ -54,3 +54,8 @@ def wsgi(twin: str) -> Iterator[Front]:
 @pytest.fixture(scope="module")
 def wrong(twin: str) -> Iterator[Front]:
     yield from shared("wrong:app", twin)
+
+
+@pytest.fixture(scope="module")
+def asgi(twin: str) -> Iterator[Front]:
+    yield from shared("asgi:app", twin)

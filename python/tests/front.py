@@ -26,7 +26,9 @@ ROOT = Path(os.environ.get("RICKHOUSE_TEST_ROOT") or Path(__file__).resolve().pa
 PRELOAD = os.environ.get("RICKHOUSE_TEST_PRELOAD")
 APPS = Path(__file__).resolve().parent / "apps"
 END, ABORT, DONE, INTERIM, LENGTH, FD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80
-READY, FAILED, A_HEAD, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW = range(16, 24)
+TEXT = WEBSOCKET = 0x20
+TAKES_TRAILERS = 0x40
+READY, FAILED, A_HEAD, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW, A_CLOSE, A_TRAILERS = range(16, 26)
 MAX_CONTENT = 64 << 10
 PATIENCE = 60.0
 
@@ -58,6 +60,15 @@ class Answer:
     microseconds: int | None = None
     credit: int = 256 << 10
     given_back: int = 0
+    interim: list[tuple[int, list[tuple[str, str]]]] = field(default_factory=list)
+    trailers: list[tuple[str, str]] | None = None
+    # Of a WebSocket.
+    websocket: bool = False
+    accepted: bool = False
+    messages: list[str | bytes] = field(default_factory=list)
+    partial: bytes = b""
+    closed: tuple[int, str] | None = None
+    sent_octets: int = 0
 
     def get(self, name: str) -> str | None:
         values = [v for n, v in self.fields if n.lower() == name.lower()]
@@ -124,6 +135,7 @@ class Front:
             "directory": str(directory),
             "interface": interface,
             "threads": threads,
+            "concurrency": slots,
             "workers": workers,
             "worker": 1,
             "name": "test",
@@ -250,11 +262,13 @@ class Front:
         self.ledger[2 * slot] = gen << 2 | 1
         return answer
 
-    def build(self, method: str = "GET", path: str = "/", *, content: bytes = b"", **rest: Any) -> tuple[Answer, bytes]:
+    def build(
+        self, method: str = "GET", path: str = "/", *, content: bytes = b"", flags: int = 0, **rest: Any
+    ) -> tuple[Answer, bytes]:
         """A request with its content inline, as octets that are not sent yet."""
         answer = self.reserve()
         head = self.encode(method, path, content=content, **rest)
-        return answer, frame(2, END, answer.slot, answer.gen, head + content)
+        return answer, frame(2, END | flags, answer.slot, answer.gen, head + content)
 
     def request(self, method: str = "GET", path: str = "/", **rest: Any) -> Answer:
         answer, octets = self.build(method, path, **rest)
@@ -273,16 +287,38 @@ class Front:
         self.send(frame(2, 0, answer.slot, answer.gen, self.encode(method, path, length=length, **rest)))
         return answer
 
+    def open(self, path: str = "/", **rest: Any) -> Answer:
+        """A WebSocket."""
+        answer = self.reserve()
+        answer.websocket = True
+        fields = [("host", "h"), ("upgrade", "websocket"), *rest.pop("fields", [])]
+        head = self.encode("GET", path, fields=fields, **rest)
+        self.send(frame(2, WEBSOCKET, answer.slot, answer.gen, head))
+        return answer
+
+    def message(self, answer: Answer, message: str | bytes, piece: int = MAX_CONTENT) -> None:
+        """A message in pieces."""
+        octets = message.encode() if isinstance(message, str) else message
+        text = TEXT if isinstance(message, str) else 0
+        for at in range(0, len(octets) or 1, piece):
+            last = END if at + piece >= len(octets) else 0
+            self.data(answer, octets[at : at + piece], text | last)
+
+    def close(self, answer: Answer, code: int = 1005, reason: str = "") -> None:
+        """The WebSocket has ended."""
+        self.send(frame(7, 0, answer.slot, answer.gen, struct.pack("<H", code) + reason.encode()))
+
     def data(self, answer: Answer, content: bytes, flags: int = 0) -> None:
+        answer.sent_octets += len(content)
         self.send(frame(3, flags, answer.slot, answer.gen, content))
 
     def window(self, answer: Answer, n: int) -> None:
         answer.credit += n
         self.send(frame(4, 0, answer.slot, answer.gen, struct.pack("<I", n)))
 
-    def cancel(self, answer: Answer) -> None:
+    def cancel(self, answer: Answer, flags: int = 0) -> None:
         self.ledger[2 * answer.slot + 1] = answer.gen + 1
-        self.send(frame(5, 0, answer.slot, answer.gen))
+        self.send(frame(5, flags, answer.slot, answer.gen))
 
     def state(self, answer: Answer) -> int:
         word = self.ledger[2 * answer.slot]
@@ -369,19 +405,32 @@ class Front:
             answer.pieces.append(content)
             if self.open_window and content:
                 self.window(answer, len(content))
-        if kind != A_WINDOW and flags & END:
+            if answer.accepted:
+                self._take_piece(answer, content, flags)
+        if kind != A_WINDOW and flags & END and not answer.accepted:
             answer.ended = True
         if kind == A_DONE or flags & DONE:
-            assert answer.ended or answer.aborted is not None
+            assert answer.ended or answer.aborted is not None or answer.accepted
             answer.done = True
             del self.answers[slot]
 
     def _take_content(self, answer: Answer, kind: int, flags: int, payload: bytes) -> bytes | None:
-        over = answer.ended or answer.aborted is not None
+        over = answer.ended or answer.aborted is not None or answer.closed is not None
         assert kind in (A_DONE, A_WINDOW) or not over, "an answer after its end"
         if kind == A_HEAD:
             assert not answer.status
             return self._take_head(answer, flags, payload)
+        if kind == A_TRAILERS:
+            assert answer.status
+            assert answer.length is None
+            answer.trailers, rest = _fields(payload)
+            assert not rest
+            return None
+        if kind == A_CLOSE:
+            assert answer.accepted
+            assert len(payload) <= 125
+            answer.closed = (struct.unpack_from("<H", payload)[0], payload[2:].decode())
+            return None
         assert answer.status or kind in (A_ABORT, A_WINDOW) or over
         if kind == A_DATA:
             return payload
@@ -404,26 +453,51 @@ class Front:
         else:
             assert kind == A_WINDOW
             answer.given_back += struct.unpack("<I", payload)[0]
+            assert answer.given_back <= answer.sent_octets, "more was given back than was sent"
         return None
 
+    def _take_piece(self, answer: Answer, content: bytes, flags: int) -> None:
+        """A piece of a message."""
+        if not answer.frames[:-1] or answer.frames[-1][0] == A_HEAD:
+            assert not content
+            return
+        answer.partial += content
+        if flags & END:
+            message, answer.partial = answer.partial, b""
+            answer.messages.append(message.decode() if flags & TEXT else message)
+
     def _take_head(self, answer: Answer, flags: int, payload: bytes) -> bytes:
-        answer.status, started, length = struct.unpack_from("<HQQ", payload)
-        assert 200 <= answer.status <= 999
+        status, started, length = struct.unpack_from("<HQQ", payload)
         assert started <= time.monotonic_ns()
+        (n,) = struct.unpack_from("<H", payload, 18)
+        reason = payload[20 : 20 + n].decode("latin-1")
+        fields, rest = _fields(payload[20 + n :])
+        if flags & INTERIM:
+            assert 102 <= status <= 199
+            assert not flags & (END | DONE)
+            answer.interim.append((status, fields))
+            return rest
+        answer.accepted = answer.websocket and status == 101
+        assert 200 <= status <= 999 or answer.accepted
+        answer.status, answer.reason, answer.fields = status, reason, fields
         answer.length = length if flags & LENGTH else None
-        at = 18
+        return rest
 
-        def text() -> str:
-            nonlocal at
-            (n,) = struct.unpack_from("<H", payload, at)
-            at += 2 + n
-            assert at <= len(payload)
-            return payload[at - n : at].decode("latin-1")
 
-        answer.reason = text()
-        (count,) = struct.unpack_from("<H", payload, at)
-        at += 2
-        for _ in range(count):
-            name = text()
-            answer.fields.append((name, text()))
-        return payload[at:]
+def _fields(payload: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """Fields, and what follows them."""
+    (count,) = struct.unpack_from("<H", payload)
+    at = 2
+
+    def text() -> str:
+        nonlocal at
+        (n,) = struct.unpack_from("<H", payload, at)
+        at += 2 + n
+        assert at <= len(payload)
+        return payload[at - n : at].decode("latin-1")
+
+    fields = []
+    for _ in range(count):
+        name = text()
+        fields.append((name, text()))
+    return fields, payload[at:]

@@ -86,6 +86,25 @@ def test_file_and_done() -> None:
     assert frames.pack_u32(1 << 40) == b"\xff\xff\xff\xff"
 
 
+@named("closed")
+def test_closed(golden: dict[str, Any]) -> None:
+    payload = bytes.fromhex(golden["payload"])
+    if golden["malformed"]:
+        with pytest.raises(frames.MalformedError):
+            frames.parse_closed(payload)
+        return
+    assert frames.parse_closed(payload) == (golden["meaning"]["code"], golden["meaning"]["reason"])
+
+
+def test_close_and_trailers() -> None:
+    golden = {g["name"]: g for g in GOLDEN}
+    m = golden["answer-close"]["meaning"]
+    assert frames.pack_close(m["code"], m["reason"].encode()).hex() == golden["answer-close"]["payload"]
+    m = golden["trailers"]["meaning"]
+    pairs = [(n.encode(), v.encode()) for n, v in m["fields"]]
+    assert frames.pack_fields(pairs).hex() == golden["trailers"]["payload"]
+
+
 def test_the_golden_frames_are_what_the_script_writes(tmp_path: Path) -> None:
     import runpy
 

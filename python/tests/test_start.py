@@ -46,6 +46,23 @@ class WSGIClass:
         return iter([b"class"])
 """
 
+INTERFACES = """
+def sync_asgi(scope, receive, send):
+    return asgi(scope, receive, send)
+def decorator(function):
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return function(*args, **kwargs)
+    return call
+wrapped_asgi = decorator(asgi)
+async def four(extra, scope, receive, send): ...
+bound_asgi = functools.partial(four, 1)
+def with_defaults(environ, start_response, extra=None): ...
+def anything(*args): ...
+def bound(extra, environ, start_response): ...
+bound_wsgi = functools.partial(bound, 1)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -100,12 +117,9 @@ def test_targets(start: Start, folder: Path, target: str, body: bytes) -> None:
         ("", "'' is not a target: it must be like module:attribute"),
         ("a/b.py:app", "'a/b.py:app' is not a target: it must be like module:attribute, without .py"),
         ("shop:factory('x')", "\"factory('x')\" is not an attribute: it must be like name, name.name or factory()"),
-        ("shop:asgi", "shop:asgi is an ASGI application: ASGI is not served by this version"),
-        ("shop:three", "shop:three is an ASGI application: ASGI is not served by this version"),
-        ("shop:method", "shop:method is an ASGI application"),
-        ("shop:partial", "shop:partial is an ASGI application"),
-        ("shop:Three", "shop:Three is a class with an async __call__"),
-        ("shop:Two", "shop:Two is a class with an async __call__, as ASGI 2 had it: ASGI is not served by this"),
+        ("shop:Three", "shop:Three is a class of ASGI applications: the target has to be an instance of it"),
+        ("shop:Two", "shop:Two is a class with an async __call__(receive, send), as ASGI 2 had it, which is not"
+                     " served: asgiref.compatibility.double_to_single_callable makes an ASGI 3 application of it"),
     ],
 )  # fmt: skip
 def test_wrong_targets(start: Start, folder: Path, target: str, error: str) -> None:
@@ -133,10 +147,33 @@ def test_failing_imports(start: Start, folder: Path, target: str, error: str, la
     assert "importlib" not in failure["traceback"]
 
 
+@pytest.mark.parametrize(
+    ("target", "interface"),
+    [
+        ("asgi", "asgi"),
+        ("three", "asgi"),
+        ("method", "asgi"),
+        ("partial", "asgi"),
+        ("sync_asgi", "asgi"),
+        ("wrapped_asgi", "asgi"),
+        ("bound_asgi", "asgi"),
+        ("application", "wsgi"),
+        ("with_defaults", "wsgi"),
+        ("anything", "wsgi"),
+        ("WSGIClass", "wsgi"),
+        ("bound_wsgi", "wsgi"),
+    ],
+)
+def test_interfaces(start: Start, folder: Path, target: str, interface: str) -> None:
+    (folder / "shop.py").write_text(MODULE + INTERFACES)
+    assert start(f"shop:{target}", directory=folder).ready().info["interface"] == interface
+
+
 def test_interface_setting(start: Start, folder: Path) -> None:
     assert start("shop:Two", directory=folder, interface="wsgi").ready().info["interface"] == "wsgi"
-    failure = start("shop:application", directory=folder, interface="asgi").failed()
-    assert "ASGI is not served by this version" in failure["error"]
+    front = start("shop:application", directory=folder, interface="asgi").ready()
+    assert front.info["interface"] == "asgi"
+    assert "served without lifespan, as the application raised TypeError" in front.err()
 
 
 def test_ready(start: Start, twin: str) -> None:
@@ -185,7 +222,8 @@ def test_what_the_application_sees(start: Start, tmp_path: Path, env: dict[str, 
     assert (tmp_path / "__pycache__").exists()
 
 
-def test_nothing_is_written_beside_the_server(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["shop", "shop:asgi"])
+def test_nothing_is_written_beside_the_server(start: Start, tmp_path: Path, target: str) -> None:
     import shutil
 
     copy = tmp_path / "unpacked"
@@ -199,7 +237,7 @@ def test_nothing_is_written_beside_the_server(start: Start, tmp_path: Path) -> N
     original = module.ROOT
     module.ROOT = copy
     try:
-        front = start("shop", directory=tmp_path).ready()
+        front = start(target, directory=tmp_path, env={"PYTHONDONTWRITEBYTECODE": ""}).ready()
         front.get("/")
         assert front.stop() == 0
     finally:

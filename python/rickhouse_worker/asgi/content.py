@@ -1,0 +1,121 @@
+"""The content of a request in the pieces in which `receive` gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Protocol
+
+from .. import frames
+from .link import Call
+
+PIECE = 64 << 10  # octets of a piece at most
+_GIVE_BACK = frames.CONTENT_CREDIT // 2
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+
+Piece = tuple[bytes, bool]  # octets, and whether there are more
+
+
+class Content(Protocol):
+    """Content that is taken once, in order."""
+
+    async def take(self) -> Piece | None:
+        """The next piece; None if the rest will not come."""
+
+    def finish(self) -> None:
+        """The request is over."""
+
+
+def content_of(call: Call, octets: bytes, length: int) -> Content:
+    """The content of a request; octets is what came with it, length what was said of a file."""
+    if call.frame.fd >= 0:
+        return File(call.link.loop, call.frame.fd, length)
+    return Whole(octets) if call.frame.flags & frames.END else Stream(call)
+
+
+class Whole:
+    """Content that came with the request."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    async def take(self) -> Piece:
+        return self._octets, False
+
+    def finish(self) -> None:
+        pass
+
+
+class File:
+    """Content in a descriptor, which it owns. What is in memory is read at once, the rest by a thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, size: int) -> None:
+        self._loop = loop
+        self._fd = fd
+        self._size = size
+        self._at = 0
+        self._lock = threading.Lock()
+
+    async def take(self) -> Piece:
+        at, n = self._at, min(PIECE, self._size - self._at)
+        self._at += n
+        piece = self._read_now(at, n)
+        if len(piece) < n:
+            piece = await self._loop.run_in_executor(None, self._read, at, n)
+        return piece, at + n < self._size
+
+    def _read_now(self, at: int, n: int) -> bytes:
+        buffer = bytearray(n)
+        try:
+            return bytes(buffer[: os.preadv(self._fd, [buffer], at, _NOWAIT)]) if _NOWAIT else b""
+        except OSError:
+            return b""  # not in memory, or the file system cannot say
+
+    def _read(self, at: int, n: int) -> bytes:
+        piece = b""
+        while len(piece) < n:
+            with self._lock:
+                if self._fd < 0:
+                    raise ValueError("the request is over: its content cannot be read any more")
+                more = os.pread(self._fd, n - len(piece), at + len(piece))
+            if not more:
+                raise OSError("the content of the request ends too soon")
+            piece += more
+        return piece
+
+    def finish(self) -> None:
+        with self._lock:
+            fd, self._fd = self._fd, -1
+        os.close(fd)
+
+
+class Stream:
+    """Content as it arrives."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._asked = False
+        self._taken = 0
+
+    async def take(self) -> Piece | None:
+        call = self._call
+        while not call.pieces:
+            if call.complete:
+                return b"", False
+            if call.cut or call.gone():
+                return None
+            if not self._asked:
+                self._asked = True
+                call.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(0))  # the front may answer Expect: 100-continue
+            await call.change()
+        piece = call.pieces.popleft().payload
+        self._taken += len(piece)
+        more = bool(call.pieces) or not call.complete
+        if more and self._taken >= _GIVE_BACK:
+            call.give_back(self._taken)
+            self._taken = 0
+        return piece, more
+
+    def finish(self) -> None:
+        self._call.pieces.clear()

@@ -1,0 +1,171 @@
+"""One WebSocket: `receive` and `send`. Frames, pings and limits are the front's: here are whole messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import frames, report
+from ..fields import kind_of, shown
+from ..frames import END, TEXT
+from ..link import DisconnectedError
+from .fields import pack_headers
+from .http import type_of
+from .link import Call
+from .response import Response
+
+_MAX_REASON = 123  # RFC 6455 §5.5: a control frame has 125 octets
+_RESPONSES = {
+    "websocket.http.response.start": "http.response.start",
+    "websocket.http.response.body": "http.response.body",
+}
+
+
+class ClosedError(DisconnectedError):
+    """The application closed the WebSocket, and sends on."""
+
+    def __init__(self) -> None:
+        OSError.__init__(self, "the WebSocket is closed")
+
+
+class WebSocket:
+    """What an application has of a WebSocket."""
+
+    def __init__(self, call: Call, response: Response, started: int, path: str) -> None:
+        self._call = call
+        self._response = response  # to a handshake that is refused
+        self._started = started
+        self._path = path
+        self._connected = False  # websocket.connect was received
+        self._accepted = False
+        self._closed = False  # by the application
+        self._message: list[bytes] = []  # the pieces of a message that is not complete
+
+    async def receive(self) -> dict[str, Any]:
+        """ASGI: connect, messages, disconnect."""
+        call = self._call
+        if not self._connected:
+            self._connected = True
+            return {"type": "websocket.connect"}
+        while True:
+            while call.pieces:
+                message = self._take(call.pieces.popleft())
+                if message is not None:
+                    return message
+            if call.closed is not None or call.gone() or self._response.complete:
+                code, reason = call.closed or (1006, "")
+                return {"type": "websocket.disconnect", "code": code, "reason": reason}
+            await call.change()
+
+    def _take(self, piece: frames.Frame) -> dict[str, Any] | None:
+        """The message that ends with a piece. Its octets go back now that the application takes them."""
+        self._message.append(piece.payload)
+        if not piece.flags & END:
+            return None
+        content = b"".join(self._message)
+        self._message.clear()
+        if not self._closed and self._call.closed is None:
+            self._call.give_back(len(piece.payload))
+        if not piece.flags & TEXT:
+            return {"type": "websocket.receive", "bytes": content}
+        try:
+            return {"type": "websocket.receive", "text": content.decode()}
+        except UnicodeDecodeError:
+            report.die("the front sent a text that is not UTF-8")
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """ASGI."""
+        kind = type_of(message)
+        call = self._call
+        if self._closed:
+            raise ClosedError
+        if call.gone() or call.closed is not None:
+            raise DisconnectedError
+        if kind in _RESPONSES and not self._accepted:
+            await self._response.send(_RESPONSES[kind], message)
+        elif self._response.begun or kind not in self._expected():
+            raise RuntimeError(f"{kind} was sent where {self._wanted()} is to come")
+        elif kind == "websocket.accept":
+            self._accept(message)
+        elif kind == "websocket.close":
+            await self._close(message)
+        else:
+            await self._send(message)
+
+    def _expected(self) -> tuple[str, str]:
+        return ("websocket.send" if self._accepted else "websocket.accept", "websocket.close")
+
+    def _wanted(self) -> str:
+        return "websocket.http.response.body" if self._response.begun else " or ".join(self._expected())
+
+    def _accept(self, message: Mapping[str, Any]) -> None:
+        headers = list(message.get("headers") or ())
+        subprotocol = message.get("subprotocol")
+        known: list[Any] = []
+        if any(bytes(name).lower() == b"sec-websocket-protocol" for name, _ in headers):
+            raise ValueError("the subprotocol is not given in the headers, but as subprotocol")
+        if subprotocol is not None:
+            if not isinstance(subprotocol, str):
+                raise TypeError(f"the subprotocol must be a str, not {kind_of(subprotocol)}")
+            known = [(b"sec-websocket-protocol", subprotocol.encode("latin-1", "replace"))]
+        fields, _ = pack_headers([*known, *headers])
+        self._accepted = True
+        self._call.send(frames.ANSWER_HEAD, 0, frames.pack_head(101, self._started, 0, b"", fields))
+
+    async def _close(self, message: Mapping[str, Any]) -> None:
+        code, reason = close_of(message)
+        if not self._accepted:
+            await self._response.send("http.response.start", {"status": 403})
+            await self._response.send("http.response.body", {})
+        else:
+            self._call.send(frames.ANSWER_CLOSE, 0, frames.pack_close(code, reason))
+        self._closed = True
+        self._call.wake()
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        content, flags = content_of(message)
+        rest = memoryview(content)
+        while True:
+            n = await self._call.take_credit(min(len(rest), frames.MAX_CONTENT)) if rest else 0
+            piece, rest = bytes(rest[:n]), rest[n:]
+            self._call.send(frames.ANSWER_DATA, flags if rest else flags | END, piece)
+            if not rest:
+                return
+
+    def returned(self) -> None:
+        """The application has returned."""
+        if not self._accepted:
+            self._response.returned()
+
+    def failed(self, why: str) -> None:
+        """The application has raised."""
+        if not self._accepted:
+            self._response.cut(why)
+        elif not self._closed and self._call.closed is None:
+            self._call.send(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+
+
+def content_of(message: Mapping[str, Any]) -> tuple[bytes, int]:
+    """The octets of a `websocket.send` message, and TEXT if they are text."""
+    text, octets = message.get("text"), message.get("bytes")
+    if (text is None) == (octets is None):
+        raise ValueError("websocket.send has either text or bytes")
+    if text is None:
+        if not isinstance(octets, (bytes, bytearray, memoryview)):
+            raise TypeError(f"the bytes of websocket.send must be bytes, not {kind_of(octets)}")
+        return bytes(octets), 0
+    if not isinstance(text, str):
+        raise TypeError(f"the text of websocket.send must be a str, not {kind_of(text)}")
+    return text.encode(), TEXT
+
+
+def close_of(message: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Code and reason of a `websocket.close` message; a reason that is too long is cut."""
+    code = message.get("code")
+    code = 1000 if code is None else code
+    # RFC 6455 §7.4: 1004 to 1006 and 1015 are not for the wire.
+    known = isinstance(code, int) and (code in range(3000, 5000) or code in range(1000, 1015))
+    if not known or code in (1004, 1005, 1006):
+        raise ValueError(f"{shown(code)} is not a code to close a WebSocket with")
+    reason = (message.get("reason") or "").encode()
+    return code, reason[:_MAX_REASON].decode("utf-8", "ignore").encode()

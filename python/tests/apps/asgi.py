@@ -1,0 +1,589 @@
+"""ASGI applications for the tests, one a path; what they see is asked for with /history."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+history: list[str] = []
+variable = contextvars.ContextVar("variable", default="unset")
+paths = {}
+
+
+def path(function):
+    paths["/" + function.__name__] = function
+    return function
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await lifespan(scope, receive, send)
+        return
+    await paths[scope["path"]](scope, receive, send)
+
+
+async def lifespan(scope, receive, send):
+    assert await receive() == {"type": "lifespan.startup"}
+    scope["state"]["shared"] = ["from startup"]
+    scope["state"]["number"] = 1
+    await send({"type": "lifespan.startup.complete"})
+    assert await receive() == {"type": "lifespan.shutdown"}
+    print("shutdown", flush=True)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def answer(send, body=b"", status=200, headers=(), more=False):
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def argument(scope):
+    return scope["query_string"].decode()
+
+
+async def read(receive):
+    body, messages = b"", []
+    while True:
+        message = await receive()
+        messages.append(message)
+        if message["type"] != "http.request":
+            return body, messages
+        body += message["body"]
+        if not message["more_body"]:
+            return body, messages
+
+
+@path
+async def hello(scope, receive, send):
+    await answer(send, b"Hello, world!", headers=[(b"content-type", b"text/plain")])
+
+
+@path
+async def show(scope, receive, send):
+    first, second = dict(scope), scope
+    await answer(send, ascii(first).encode())
+    second["state"]["number"] += 1
+    second["asgi"]["version"] = second["extensions"]["http.response.pathsend"] = "changed"
+
+
+@path
+async def echo(scope, receive, send):
+    body, messages = await read(receive)
+    history.append(f"{len(messages)} {max(len(m.get('body', b'')) for m in messages)} {messages[-1]['type']}")
+    await answer(send, body)
+
+
+@path
+async def stream_echo(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    while True:
+        message = await receive()
+        await send({"type": "http.response.body", "body": message["body"], "more_body": message["more_body"]})
+        if not message["more_body"]:
+            return
+
+
+@path
+async def first_piece(scope, receive, send):
+    await answer(send, (await receive())["body"])
+
+
+@path
+async def receive_after(scope, receive, send):
+    """What receive says when the answer is complete, also of content that was not read."""
+    await answer(send, b"done")
+    history.append((await receive())["type"])
+    history.append((await receive())["type"])
+
+
+@path
+async def wait_disconnect(scope, receive, send):
+    await read(receive)
+    history.append("waiting")
+    history.append((await receive())["type"])
+    try:
+        await answer(send, b"late")
+    except Exception as error:
+        history.append(f"{isinstance(error, OSError)} {type(error).__name__}")
+        raise
+
+
+@path
+async def wait_disconnect_and_wrap(scope, receive, send):
+    try:
+        while True:
+            await answer(send, b"x" * 1000, more=True)
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+                await asyncio.sleep(0)
+    except OSError:
+        raise RuntimeError("what a framework makes of it")  # noqa: B904 (the context is enough)
+
+
+@path
+async def create_task_receive(scope, receive, send):
+    task = asyncio.create_task(receive())
+    message = await task
+    other = asyncio.create_task(receive())
+    await asyncio.sleep(0)
+    await asyncio.create_task(send({"type": "http.response.start", "status": 200}))
+    await asyncio.gather(send({"type": "http.response.body", "body": message["body"]}))
+    assert (await other)["type"] == "http.disconnect"
+
+
+@path
+async def cancel_receive(scope, receive, send):
+    await receive()
+    try:
+        await asyncio.wait_for(receive(), 0.01)
+    except asyncio.TimeoutError:
+        await answer(send, b"timed out")
+
+
+@path
+async def forever(scope, receive, send):
+    history.append("forever")
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        history.append("cancelled")
+        raise
+
+
+@path
+async def stubborn(scope, receive, send):
+    """Answers all the same."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await asyncio.sleep(0)
+        try:
+            await answer(send, b"after all")
+        except OSError:
+            history.append("nobody waits")
+
+
+@path
+async def cancels_itself(scope, receive, send):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(0)
+
+
+@path
+async def current(scope, receive, send):
+    task = asyncio.current_task()
+    before = variable.get()
+    variable.set("set")
+    await asyncio.sleep(0)
+    same = asyncio.current_task() is task and asyncio.get_running_loop() is task.get_loop()
+    await answer(
+        send, f"{before} {variable.get()} {same} {threading.current_thread() is threading.main_thread()}".encode()
+    )
+
+
+@path
+async def meet(scope, receive, send):
+    """Ends when there are as many as it says."""
+    meeting.append(None)
+    while len(meeting) < int(argument(scope)):
+        await asyncio.sleep(0.001)
+    await answer(send, b"met")
+
+
+meeting: list[None] = []
+
+
+@path
+async def wait_file(scope, receive, send):
+    history.append("wait")
+    while not os.path.exists(argument(scope)):
+        await asyncio.sleep(0.002)
+    await answer(send, b"waited")
+
+
+@path
+async def blocks_after_another(scope, receive, send):
+    """Blocks the loop when the other has answered."""
+    other.set_result(None) if (other := ready.get("other")) else None
+    import time
+
+    while not os.path.exists(argument(scope)):
+        time.sleep(0.001)
+    await answer(send, b"blocked")
+
+
+ready: dict[str, asyncio.Future] = {}
+
+
+@path
+async def numbers(scope, receive, send):
+    size, pieces = map(int, argument(scope).split(","))
+    await send({"type": "http.response.start", "status": 200})
+    for i in range(pieces):
+        await send({"type": "http.response.body", "body": bytes([i % 256]) * size, "more_body": i + 1 < pieces})
+
+
+@path
+async def fast_stream(scope, receive, send):
+    """Counts how far it got."""
+    await send({"type": "http.response.start", "status": 200})
+    for i in range(100):
+        history.append(f"sent {i}")
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+@path
+async def first_empty(scope, receive, send):
+    await answer(send, b"", headers=[(b"content-type", b"text/event-stream")], more=True)
+    while not os.path.exists(argument(scope)):
+        await asyncio.sleep(0.002)
+    await send({"type": "http.response.body", "body": b"event"})
+
+
+@path
+async def headers(scope, receive, send):
+    fields = [
+        (b"X-One", b"1"),
+        [b"set-cookie", b"a=1"],
+        (b"set-cookie", bytearray(b"b=2")),
+        (b"Transfer-Encoding", b"chunked"),
+        (b"connection", b"close"),
+        (b"keep-alive", b"timeout=5"),
+        (b"latin", b"\xe9"),
+    ]
+    await answer(send, b"x", 299, fields)
+
+
+@path
+async def declared(scope, receive, send):
+    """A Content-Length, and pieces of so many octets."""
+    length, *sizes = map(int, argument(scope).split(","))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % length)]})
+    for i, size in enumerate(sizes):
+        await send({"type": "http.response.body", "body": b"x" * size, "more_body": i + 1 < len(sizes)})
+
+
+@path
+async def status(scope, receive, send):
+    code, body = argument(scope).split(",")
+    await answer(send, body.encode(), int(code), [(b"content-length", b"%d" % len(body))] if body else ())
+
+
+@path
+async def hints(scope, receive, send):
+    await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]})
+    await send({"type": "http.response.early_hint", "links": [b"</c>; rel=preload"]})
+    await answer(send, b"hinted")
+
+
+@path
+async def trailers(scope, receive, send):
+    headers = [(b"content-length", b"4")] if argument(scope) == "length" else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": True})
+    await send({"type": "http.response.body", "body": b"bo", "more_body": True})
+    await send({"type": "http.response.body", "body": b"dy"})
+    await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")], "more_trailers": True})
+    await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
+    history.append((await receive())["type"])
+
+
+@path
+async def pathsend(scope, receive, send):
+    name, *rest = argument(scope).split(",")
+    fields = [(b"content-length", rest[0].encode())] if rest else []
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.pathsend", "path": name})
+
+
+@path
+async def pathsend_missing(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        await send({"type": "http.response.pathsend", "path": argument(scope)})
+    except OSError as error:
+        await send({"type": "http.response.body", "body": type(error).__name__.encode()})
+
+
+@path
+async def zerocopy(scope, receive, send):
+    with tempfile.TemporaryFile() as file:
+        file.write(b"0123456789" * 10000)
+        file.seek(5)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"[", "more_body": True})
+        await send({"type": "http.response.zerocopysend", "file": file, "count": 5, "more_body": True})
+        history.append(str(file.tell()))
+        await send({"type": "http.response.zerocopysend", "file": file, "count": 3, "more_body": True})
+        await send({"type": "http.response.zerocopysend", "file": file, "offset": 1, "count": 2, "more_body": True})
+        history.append(str(file.tell()))
+        await send({"type": "http.response.zerocopysend", "file": file.fileno(), "offset": 99990, "more_body": True})
+    await send({"type": "http.response.body", "body": b"]"})
+
+
+@path
+async def zerocopy_alone(scope, receive, send):
+    with open(argument(scope), "rb") as file:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.zerocopysend", "file": file})
+
+
+@path
+async def zerocopy_pipe(scope, receive, send):
+    ends = os.pipe()
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        await send({"type": "http.response.zerocopysend", "file": ends[0]})
+    finally:
+        os.close(ends[0])
+        os.close(ends[1])
+
+
+@path
+async def in_thread(scope, receive, send):
+    name = await asyncio.get_running_loop().run_in_executor(None, lambda: threading.current_thread().name)
+    await answer(send, name.encode())
+
+
+@path
+async def log(scope, receive, send):
+    seen = ",".join(history)
+    history.clear()
+    await answer(send, seen.encode())
+
+
+@path
+async def pid(scope, receive, send):
+    await answer(send, str(os.getpid()).encode())
+
+
+@path
+async def loop(scope, receive, send):
+    await answer(send, type(asyncio.get_running_loop()).__module__.encode())
+
+
+@path
+async def forks(scope, receive, send):
+    child = os.fork()
+    if not child:
+        if argument(scope) == "raise":
+            raise SystemExit(7)
+        if argument(scope) == "send":
+            await answer(send, b"from the child")
+        return
+    _, how = os.waitpid(child, 0)
+    await answer(send, str(os.waitstatus_to_exitcode(how)).encode())
+
+
+@path
+async def anyio_like(scope, receive, send):
+    """What needs a real task: a timeout that cancels it, and a cancel scope by hand."""
+    task = asyncio.current_task()
+    asyncio.get_running_loop().call_later(0.01, task.cancel)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        if sys.version_info >= (3, 11):
+            task.uncancel()
+    await answer(send, b"cancelled and uncancelled")
+
+
+# What applications do wrong.
+
+WRONG = {
+    "no_start": [{"type": "http.response.body", "body": b"x"}],
+    "two_starts": [{"type": "http.response.start", "status": 200}] * 2,
+    "unknown": [{"type": "http.response.what"}],
+    "other_kind": [{"type": "websocket.send", "text": "x"}],
+    "no_type": [{"status": 200}],
+    "no_dict": [["type", "http.response.start"]],
+    "no_status": [{"type": "http.response.start"}],
+    "text_status": [{"type": "http.response.start", "status": "200"}],
+    "interim": [{"type": "http.response.start", "status": 103}],
+    "large_status": [{"type": "http.response.start", "status": 1000}],
+    "str_header": [{"type": "http.response.start", "status": 200, "headers": [("a", "b")]}],
+    "header_dict": [{"type": "http.response.start", "status": 200, "headers": {b"a": b"b"}}],
+    "header_triple": [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"b", b"c")]}],
+    "header_split": [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\r\nSet-Cookie: c")]}],
+    "header_nul": [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"\0")]}],
+    "header_name": [{"type": "http.response.start", "status": 200, "headers": [(b"a b", b"")]}],
+    "no_name": [{"type": "http.response.start", "status": 200, "headers": [(b"", b"")]}],
+    "bad_length": [{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"-1")]}],
+    "two_lengths": [
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", b"1"), (b"content-length", b"2")],
+        }
+    ],
+    "str_body": [{"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": "text"}],
+    "nothing": [],
+    "start_alone": [{"type": "http.response.start", "status": 200}],
+    "trailers_unannounced": [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.trailers", "headers": []},
+    ],
+    "hint_too_late": [{"type": "http.response.start", "status": 200}, {"type": "http.response.early_hint"}],
+    "relative_path": [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.pathsend", "path": "a.txt"},
+    ],
+    "incomplete": [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.body", "body": b"begun", "more_body": True},
+    ],
+    "after_complete": [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.body", "body": b"whole"},
+        {"type": "http.response.body", "body": b"more"},
+    ],
+}
+
+
+@path
+async def wrong(scope, receive, send):
+    for message in WRONG[argument(scope)]:
+        await send(message)
+
+
+@path
+async def raises(scope, receive, send):
+    kind, _, when = argument(scope).partition(",")
+    if when == "begun":
+        await answer(send, b"begun", more=True)
+    if when == "complete":
+        await answer(send, b"complete")
+    if when == "later":
+        await asyncio.sleep(0)
+    raise {"exit": SystemExit(3), "value": ValueError("on purpose"), "interrupt": KeyboardInterrupt()}[kind]
+
+
+# WebSockets.
+
+
+@path
+async def ws_echo(scope, receive, send):
+    assert await receive() == {"type": "websocket.connect"}
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            history.append(f"{message['code']} {message['reason']}")
+            history.append((await receive())["type"])
+            try:
+                await send({"type": "websocket.send", "text": "x"})
+            except OSError as error:
+                history.append(type(error).__name__)
+            return
+        del message["type"]
+        await send({"type": "websocket.send", **message})
+
+
+@path
+async def ws_show(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": "chat", "headers": [(b"x-a", b"1"), (b"X-A", b"2")]})
+    await send({"type": "websocket.send", "text": ascii(scope), "bytes": None})
+
+
+@path
+async def ws_steps(scope, receive, send):
+    """Sends what the query says, in Python."""
+    for message in eval(bytes.fromhex(argument(scope))):
+        if message is None:
+            history.append(json.dumps(await receive()))
+            continue
+        try:
+            await send(message)
+        except OSError as error:
+            history.append(f"{type(error).__name__}: {error}")
+
+
+@path
+async def ws_raises(scope, receive, send):
+    if argument(scope) == "accepted":
+        await send({"type": "websocket.accept"})
+    raise ValueError("on purpose")
+
+
+@path
+async def ws_flood(scope, receive, send):
+    await send({"type": "websocket.accept"})
+    for i in range(100):
+        history.append(f"sent {i}")
+        await send({"type": "websocket.send", "bytes": b"x" * 20000})
+
+
+@path
+async def ws_wait(scope, receive, send):
+    await send({"type": "websocket.accept"})
+    await receive()
+    while not Path(argument(scope)).exists():
+        await asyncio.sleep(0.002)
+    await receive()
+
+
+# Lifespans.
+
+
+def lifespan_app(startup, shutdown):
+    async def app(scope, receive, send):
+        if scope["type"] != "lifespan":
+            await paths[scope["path"]](scope, receive, send)
+            return
+        await startup(scope, receive, send)
+        await receive()
+        await shutdown(scope, receive, send)
+
+    return app
+
+
+async def complete_startup(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+
+
+async def fail_startup(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "Traceback\n  of many lines\nno database\n"})
+    raise RuntimeError("no database")
+
+
+async def raise_startup(scope, receive, send):
+    raise TypeError("there is no lifespan here")
+
+
+async def exit_startup(scope, receive, send):
+    await receive()
+    raise SystemExit("not today")
+
+
+async def wrong_startup(scope, receive, send):
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def fail_shutdown(scope, receive, send):
+    await send({"type": "lifespan.shutdown.failed", "message": "no goodbye"})
+
+
+async def raise_shutdown(scope, receive, send):
+    raise ValueError("while shutting down")
+
+
+async def return_at_once(scope, receive, send):
+    if scope["type"] == "http":
+        await hello(scope, receive, send)
+
+
+startup_fails = lifespan_app(fail_startup, fail_shutdown)
+startup_raises = lifespan_app(raise_startup, fail_shutdown)
+startup_exits = lifespan_app(exit_startup, fail_shutdown)
+startup_wrong = lifespan_app(wrong_startup, fail_shutdown)
+shutdown_fails = lifespan_app(complete_startup, fail_shutdown)
+shutdown_raises = lifespan_app(complete_startup, raise_shutdown)

@@ -1,0 +1,249 @@
+"""WebSockets of ASGI applications."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from front import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, MAX_CONTENT, TEXT, Answer, Front
+
+Start = Callable[..., Front]
+
+
+def log(front: Front) -> str:
+    return front.get("/log").body.decode()
+
+
+def steps(front: Front, *messages: dict[str, object] | None, **rest: object) -> Answer:
+    return front.open("/ws_steps", query=repr(messages).encode().hex(), **rest)
+
+
+def test_echo(asgi: Front) -> None:
+    log(asgi)
+    answer = asgi.open("/ws_echo")
+    messages: list[str | bytes] = ["text", "é🎉", b"\x00\xff", "", b"", "x" * 70_000, os.urandom(200_000)]
+    for i, message in enumerate(messages):
+        asgi.message(answer, message)
+        asgi.until(lambda i=i: len(answer.messages) == i + 1)
+    assert answer.messages == messages
+    assert (answer.status, answer.accepted, answer.fields) == (101, True, [])
+    assert answer.given_back == answer.sent_octets
+    asgi.close(answer, 1001, "geht wég")
+    asgi.finish(answer)
+    assert answer.closed is None
+    assert log(asgi) == "1001 geht wég,websocket.disconnect,DisconnectedError"
+
+
+def test_pieces(asgi: Front) -> None:
+    """Octets of an incomplete message go back at once, those of its last piece when it is taken."""
+    answer = asgi.open("/ws_wait", query="/nonexistent")
+    asgi.data(answer, b"abc")
+    asgi.data(answer, b"def")
+    asgi.until(lambda: answer.given_back == 6)
+    asgi.data(answer, b"ghi", END)
+    asgi.get("/hello")
+    assert answer.given_back == 6
+    asgi.cancel(answer, ABORT)
+    asgi.finish(answer)
+    assert answer.given_back == 6
+    answer = asgi.open("/ws_echo")
+    asgi.message(answer, "é" * 50, 1)
+    asgi.until(lambda: answer.messages == ["é" * 50])
+    assert answer.given_back == 100
+    asgi.close(answer)
+    asgi.finish(answer)
+
+
+def test_scope(asgi: Front) -> None:
+    fields = [("sec-websocket-protocol", "chat, other"), ("sec-websocket-protocol", "third")]
+    answer = asgi.finish(asgi.open("/ws_show", fields=fields, scheme=1, query="a=1", version=20))
+    scope = ast.literal_eval(str(answer.messages[0]))
+    assert scope == {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.5"},
+        "http_version": "2",
+        "scheme": "wss",
+        "path": "/ws_show",
+        "raw_path": b"/ws_show",
+        "query_string": b"a=1",
+        "root_path": "",
+        "headers": [(b"host", b"h"), (b"upgrade", b"websocket"), *((n.encode(), v.encode()) for n, v in fields)],
+        "client": ("127.0.0.2", 4321),
+        "server": ("127.0.0.1", 8000),
+        "subprotocols": ["chat", "other", "third"],
+        "state": {"shared": ["from startup"], "number": 1},
+        "extensions": {"websocket.http.response": {}},
+    }
+    assert answer.fields == [("sec-websocket-protocol", "chat"), ("x-a", "1"), ("X-A", "2")]
+    assert answer.closed is None  # the front closes with 1000
+    assert answer.frames[-1][0] == A_DONE
+
+
+ACCEPT = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "reason"),
+    [
+        ({}, 1000, ""),
+        ({"code": None, "reason": None}, 1000, ""),
+        ({"code": 4000, "reason": "tschüß"}, 4000, "tschüß"),
+        ({"code": 1001, "reason": "é" * 100}, 1001, "é" * 61),
+    ],
+)
+def test_close(asgi: Front, message: dict[str, object], code: int, reason: str) -> None:
+    log(asgi)
+    answer = steps(
+        asgi, None, ACCEPT, {"type": "websocket.close", **message}, {"type": "websocket.send", "text": "x"}, None
+    )
+    asgi.until(lambda: answer.closed is not None)
+    asgi.close(answer, code, reason)
+    asgi.finish(answer)
+    assert answer.closed == (code, reason)
+    seen = log(asgi)
+    assert "ClosedError: the WebSocket is closed" in seen
+    assert json.loads(seen[seen.rindex("{") :]) == {"type": "websocket.disconnect", "code": code, "reason": reason}
+
+
+def test_refused(asgi: Front) -> None:
+    log(asgi)
+    answer = steps(asgi, None, {"type": "websocket.close"}, {"type": "websocket.accept"}, None)
+    asgi.finish(answer)
+    assert (answer.status, answer.ended, answer.accepted, answer.body) == (403, True, False, b"")
+    assert '"websocket.disconnect", "code": 1006' in log(asgi)
+
+
+def test_refused_with_an_answer(asgi: Front) -> None:
+    answer = steps(
+        asgi,
+        {"type": "websocket.http.response.start", "status": 401, "headers": [(b"www-authenticate", b"Basic")]},
+        {"type": "websocket.http.response.body", "body": b"who ", "more_body": True},
+        {"type": "websocket.http.response.body", "body": b"are you?"},
+    )
+    asgi.finish(answer)
+    assert (answer.status, answer.body, answer.ended) == (401, b"who are you?", True)
+    assert answer.fields == [("www-authenticate", "Basic")]
+
+
+def test_gone_before_the_handshake(asgi: Front) -> None:
+    log(asgi)
+    answer = asgi.open("/ws_steps", query=repr([None, None, ACCEPT]).encode().hex())
+    asgi.started(answer)
+    asgi.close(answer, 1006)
+    asgi.finish(answer)
+    assert answer.status == 0
+    assert "DisconnectedError" in log(asgi)
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        ([], "the application returned without an answer"),
+        (
+            [{"type": "websocket.send", "text": "x"}],
+            "RuntimeError: websocket.send was sent where websocket.accept or websocket.close is to come",
+        ),
+        ([{"type": "http.response.start", "status": 200}], "RuntimeError: http.response.start was sent where"),
+        ([{"type": "websocket.close", "code": 1005}], "ValueError: 1005 is not a code to close a WebSocket with"),
+        (
+            [{**ACCEPT, "headers": [(b"Sec-WebSocket-Protocol", b"a")]}],
+            "ValueError: the subprotocol is not given in the headers, but as subprotocol",
+        ),
+        ([{**ACCEPT, "headers": [(b"a\n", b"a")]}], "ValueError: b'a\\n' is not a header name"),
+        ([{**ACCEPT, "subprotocol": b"a"}], "TypeError: the subprotocol must be a str, not bytes"),
+        ([{**ACCEPT, "subprotocol": "a\r\nb: c"}], "ValueError: the header sec-websocket-protocol has a value with a"),
+        (
+            [{"type": "websocket.http.response.start", "status": 200}, ACCEPT],
+            "RuntimeError: websocket.accept was sent where websocket.http.response.body is to come",
+        ),
+    ],
+)
+def test_wrong_before_the_handshake(asgi: Front, messages: list[dict[str, object]], error: str) -> None:
+    answer = asgi.finish(steps(asgi, *messages))
+    assert answer.aborted is not None
+    assert answer.aborted.startswith(error)
+    assert error in asgi.err()
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (ACCEPT, "RuntimeError: websocket.accept was sent where websocket.send or websocket.close is to come"),
+        ({"type": "websocket.send"}, "ValueError: websocket.send has either text or bytes"),
+        ({"type": "websocket.send", "text": "a", "bytes": b"a"}, "ValueError: websocket.send has either text or bytes"),
+        ({"type": "websocket.send", "text": b"a"}, "TypeError: the text of websocket.send must be a str, not bytes"),
+        ({"type": "websocket.send", "bytes": "a"}, "TypeError: the bytes of websocket.send must be bytes, not str"),
+        ({"type": "websocket.close", "code": 999}, "ValueError: 999 is not a code"),
+    ],
+)
+def test_wrong_after_the_handshake(asgi: Front, message: dict[str, object], error: str) -> None:
+    answer = asgi.finish(steps(asgi, ACCEPT, message))
+    assert answer.accepted
+    assert answer.aborted is not None
+    assert answer.aborted.startswith(error)
+
+
+@pytest.mark.parametrize("query", ["", "accepted"])
+def test_exceptions(asgi: Front, query: str) -> None:
+    answer = asgi.finish(asgi.open("/ws_raises", query=query))
+    assert answer.aborted == "ValueError: on purpose"
+    assert answer.accepted is bool(query)
+
+
+def test_backpressure(start: Start) -> None:
+    front = start("asgi:app", open_window=False).ready()
+    answer = front.open("/ws_flood")
+    front.until(lambda: sum(map(len, answer.messages)) + len(answer.partial) == 256 << 10)
+    assert front.get("/log").body.count(b"sent") == 14
+    front.window(answer, 2_000_000)
+    front.finish(answer)
+    assert answer.messages == [b"x" * 20000] * 100
+
+
+def test_backpressure_ends_with_the_client(start: Start) -> None:
+    front = start("asgi:app", open_window=False).ready()
+    answer = front.open("/ws_flood")
+    front.until(lambda: sum(map(len, answer.messages)) + len(answer.partial) == 256 << 10)
+    front.close(answer, 1006)
+    front.finish(answer)
+    assert "Traceback" not in front.err()
+
+
+def test_frames(asgi: Front) -> None:
+    messages = (
+        "[{'type': 'websocket.accept'}, {'type': 'websocket.send', 'text': 'x' * 70000}, {'type': 'websocket.close'}]"
+    )
+    answer = asgi.open("/ws_steps", query=messages.encode().hex())
+    asgi.finish(answer)
+    kinds = [f for f in answer.frames if f[0] != A_DONE]
+    assert kinds == [(A_HEAD, 0), (A_DATA, TEXT), (A_DATA, TEXT | END), (A_CLOSE, kinds[-1][1])]
+    assert MAX_CONTENT == 65536
+
+
+def test_timeout(asgi: Front) -> None:
+    log(asgi)
+    answer = asgi.open("/forever")
+    asgi.started(answer)
+    asgi.cancel(answer, ABORT)
+    asgi.finish(answer)
+    assert log(asgi) == "forever,cancelled"
+    assert answer.frames[0][0] == A_ABORT
+
+
+def test_messages_before_the_end_are_received(asgi: Front, tmp_path: Path) -> None:
+    log(asgi)
+    answer = asgi.open("/ws_echo")
+    asgi.until(lambda: answer.accepted)
+    answer2 = asgi.open("/ws_steps", query=repr([ACCEPT, None, None, None, None]).encode().hex())
+    for each in (answer, answer2):
+        asgi.message(each, "one")
+        asgi.message(each, "two")
+        asgi.close(each, 1000, "bye")
+        asgi.finish(each)
+    seen = log(asgi)
+    assert '"text": "one"' in seen
+    assert seen.index('"text": "two"') < seen.rindex("websocket.disconnect")
