@@ -2,8 +2,10 @@ package http1
 
 import (
 	"bufio"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 )
 
@@ -448,6 +451,27 @@ func TestOutOfFiles(t *testing.T) {
 	}
 	if n := d.Counters(); n.Evicted != evictions || n.Open != evictions || n.Idle != evictions {
 		t.Errorf("counters %+v", n)
+	}
+}
+
+// A connection that cannot be watched is closed, idle ones make room, and the log
+// is not flooded.
+func TestOutOfWatches(t *testing.T) {
+	var log logBuffer
+	d := fakeDoor(t, Config{}, newStatic())
+	d.f.parts.Log = slog.New(slog.NewTextHandler(&log, nil))
+	var idle fakeStream
+	d.fakeConn(&idle)
+	name, _ := temporary(t, 1)
+	for range 10 {
+		fd, err := syscall.Open(name, syscall.O_RDONLY, 0) // no file that can be waited for
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.accepted(front.NewOrigin(listen.Addr{}), fd, netip.AddrPort{})
+	}
+	if n := strings.Count(log.String(), "cannot accept"); n != 1 || !idle.closed {
+		t.Errorf("%d lines, closed is %v", n, idle.closed)
 	}
 }
 

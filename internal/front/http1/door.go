@@ -100,7 +100,7 @@ func (d *Door) accepted(o *front.Origin, fd int, remote netip.AddrPort) {
 	c := d.newConn(o, remote)
 	s, err := d.l.Attach(fd, c)
 	if err != nil {
-		d.f.parts.Log.Error("cannot serve a connection", "error", err)
+		d.refused(err)
 		return
 	}
 	c.opened(s)
@@ -109,14 +109,15 @@ func (d *Door) accepted(o *front.Origin, fd int, remote netip.AddrPort) {
 	}
 }
 
-// refused is told that the kernel has no file for a connection.
+// refused is told that the kernel has no file for a connection, or no room to
+// watch it.
 func (d *Door) refused(err error) {
 	for range evictions {
 		d.evict(nil)
 	}
 	if now := d.l.Now(); now >= d.nextReport {
 		d.nextReport = now + int64(time.Second)
-		d.f.parts.Log.Error("cannot accept connections: raise the limit of open files (ulimit -n) or lower max_connections",
+		d.f.parts.Log.Error("cannot accept connections: raise the limits of the system (ulimit -n, fs.epoll.max_user_watches) or lower max_connections",
 			"error", err, "connections", d.f.open.Load())
 	}
 }
