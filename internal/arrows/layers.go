@@ -17,8 +17,8 @@ func Layers() []Layer {
 	return []Layer{
 		{0, []string{"internal/exchange", "internal/units", "python"}},
 		{1, []string{"internal/wire/*", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry"}},
-		{2, []string{"internal/websocket", "internal/worker", "internal/front/*", "internal/chain", "internal/route"}},
-		{3, []string{"internal/back/*"}},
+		{2, []string{"internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route"}},
+		{3, []string{"internal/front/*", "internal/back/*"}},
 		{4, []string{"internal/config"}},
 		{5, []string{"internal/app"}},
 		{6, []string{"internal/cli"}},

@@ -1,51 +1,24 @@
 package http1
 
 import (
-	"errors"
 	"net/http"
 	"os"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	wire "rickhouse/internal/wire/http1"
 )
 
 var _ exchange.Client = (*conn)(nil)
 
-// Ways for a Server to break the contract.
-var (
-	errNoHead     = errors.New("the answer has no head")
-	errTwoHeads   = errors.New("the answer has two heads")
-	errTooShort   = errors.New("the answer is shorter than its Content-Length")
-	errTooLong    = errors.New("the answer is longer than its Content-Length and was cut")
-	errNoUpgrade  = errors.New("the answer switches protocols and the request did not ask for it")
-	errManyPieces = errors.New("the answer has too many files that wait for the client")
-)
-
 // holding returns c's work if x is the Exchange that the Server holds, else nil:
 // whoever calls too late reaches nobody else's answer.
 func (c *conn) holding(x *exchange.Exchange) *work {
 	if c.state != serving || x != &c.w.x {
-		nobody{c.d}.late()
+		front.Nobody{Log: c.d.f.parts.Log}.Late()
 		return nil
 	}
 	return c.w
-}
-
-// nobody is the Client of an Exchange that is in no use.
-type nobody struct{ d *Door }
-
-func (n nobody) late() {
-	n.d.f.parts.Log.Error("a bug in the server: an exchange was used after its end")
-}
-
-func (n nobody) Demand(*exchange.Exchange, int)  { n.late() }
-func (n nobody) Head(*exchange.Exchange)         { n.late() }
-func (n nobody) Data(*exchange.Exchange, []byte) { n.late() }
-func (n nobody) End(*exchange.Exchange)          { n.late() }
-func (n nobody) Abort(*exchange.Exchange, error) { n.late() }
-func (n nobody) File(_ *exchange.Exchange, f *os.File, _, _ int64) {
-	_ = f.Close()
-	n.late()
 }
 
 // Head implements exchange.Client.
@@ -54,7 +27,7 @@ func (c *conn) Head(x *exchange.Exchange) {
 	switch {
 	case w == nil:
 	case x.HeadSent:
-		c.broke(errTwoHeads)
+		c.broke(front.ErrTwoHeads)
 	case x.Response.Status >= 100 && x.Response.Status < 200 && x.Response.Status != http.StatusSwitchingProtocols:
 		c.interim(x)
 	case c.dead:
@@ -88,7 +61,7 @@ func (c *conn) head(x *exchange.Exchange) {
 	w := c.w
 	var err error
 	if x.Response.Status == http.StatusSwitchingProtocols && (x.Request.Upgrade == nil || !w.done) {
-		err = errNoUpgrade
+		err = front.ErrNoUpgrade
 	} else {
 		w.close = w.close || c.leavesContent()
 		w.out, w.framing, err = wire.AppendHead(w.out, &x.Response, c.reply(x))
@@ -161,14 +134,14 @@ func (c *conn) allowed(x *exchange.Exchange, n int64) int64 {
 	w := c.w
 	switch {
 	case !x.HeadSent:
-		c.broke(errNoHead)
-		c.standIn(http.StatusInternalServerError, errNoHead)
+		c.broke(front.ErrNoHead)
+		c.standIn(http.StatusInternalServerError, front.ErrNoHead)
 		return 0
 	case w.swallow:
 		return 0
 	case w.framing == wire.ByLength && n > w.answer.left:
 		if x.Stats.Err == nil {
-			c.broke(errTooLong)
+			c.broke(front.ErrTooLong)
 		}
 		n = w.answer.left
 	}
@@ -213,13 +186,14 @@ func (c *conn) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 	if w == nil || length <= 0 || c.dead {
 		_ = f.Close()
 		if w != nil {
+			w.drained += exchange.FileCost
 			c.touch()
 		}
 		return
 	}
 	if len(w.queue) >= maxPieces {
 		_ = f.Close()
-		c.failed(errManyPieces)
+		c.failed(front.ErrManyPieces)
 		return
 	}
 	if w.framing == wire.ByChunks {
@@ -242,11 +216,11 @@ func (c *conn) End(x *exchange.Exchange) {
 	switch {
 	case c.dead:
 	case !x.HeadSent:
-		c.broke(errNoHead)
-		c.standIn(http.StatusInternalServerError, errNoHead)
+		c.broke(front.ErrNoHead)
+		c.standIn(http.StatusInternalServerError, front.ErrNoHead)
 	case w.swallow:
 	case w.framing == wire.ByLength && w.answer.left > 0:
-		c.broke(errTooShort)
+		c.broke(front.ErrTooShort)
 		w.close, w.cut = true, true
 	case w.framing == wire.ByChunks:
 		c.endChunks(x)

@@ -92,7 +92,7 @@ func (f *Front) Open() int64 { return f.open.Load() }
 func (f *Front) Door(l *loop.Loop) *Door {
 	d := &Door{f: f, l: l, scratch: make([]byte, bulkRead)}
 	d.retry.Task = exchange.TaskFunc(d.unpause)
-	d.nobody = nobody{d}
+	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.reply.Server = f.server
 	d.idle.init()
 	d.busy.init()

@@ -1,0 +1,41 @@
+package http2
+
+// budget is how much of something there may be within a period.
+type budget struct {
+	left, most int
+	since      int64
+}
+
+func (b *budget) start(now int64, most int) { *b = budget{left: most, most: most, since: now} }
+
+// spend takes one and reports whether it was there.
+func (b *budget) spend(now int64) bool {
+	if now-b.since >= period {
+		b.since, b.left = now, b.most
+	}
+	b.left--
+	return b.left >= 0
+}
+
+// earn gives n back.
+func (b *budget) earn(n int) { b.left = min(b.left+n, b.most) }
+
+// ring is the streams that were reset last.
+type ring struct {
+	ids [32]uint32
+	at  int
+}
+
+func (r *ring) push(id uint32) {
+	r.ids[r.at%len(r.ids)] = id
+	r.at++
+}
+
+func (r *ring) has(id uint32) bool {
+	for _, i := range r.ids {
+		if i == id {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,240 @@
+package http2
+
+import (
+	"net/http"
+	"os"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	semantics "rickhouse/internal/wire/http1"
+	wire "rickhouse/internal/wire/http2"
+)
+
+var _ exchange.Client = (*stream)(nil)
+
+// holding reports whether x is the Exchange that the Server holds: whoever calls
+// too late reaches nobody else's answer.
+func (s *stream) holding(x *exchange.Exchange) bool {
+	if s.state != held || x != &s.x {
+		// The stream may be in no use, and know no connection.
+		if s.c != nil {
+			front.Nobody{Log: s.c.d.f.parts.Log}.Late()
+		}
+		return false
+	}
+	return true
+}
+
+// Head implements exchange.Client.
+func (s *stream) Head(x *exchange.Exchange) {
+	status := x.Response.Status
+	switch {
+	case !s.holding(x):
+	case x.HeadSent:
+		s.broke(front.ErrTwoHeads)
+	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
+		s.interim()
+	case s.dead:
+		x.HeadSent, s.swallow = true, true
+	default:
+		s.final()
+		s.c.touch()
+	}
+}
+
+// interim sends a 1xx.
+func (s *stream) interim() {
+	if s.dead {
+		return
+	}
+	if _, err := s.sendHead(); err != nil {
+		s.broke(err)
+		return
+	}
+	if s.x.Response.Status == http.StatusContinue {
+		s.expect = false
+	}
+	s.c.touch()
+}
+
+// final sends the head, or 500 in place of one that cannot be sent.
+func (s *stream) final() {
+	x := &s.x
+	var err error
+	if x.Response.Status == http.StatusSwitchingProtocols && x.Request.Upgrade == nil {
+		err = front.ErrNoUpgrade
+	} else {
+		s.framing, err = s.sendHead()
+	}
+	if err != nil {
+		s.broke(err)
+		s.standIn(http.StatusInternalServerError, err)
+		return
+	}
+	x.HeadSent = true
+	switch s.framing {
+	case semantics.NoContent:
+		s.swallow = true
+	case semantics.ByLength:
+		s.length = x.Response.ContentLength
+	case semantics.Tunnel:
+		s.done, s.demanded = false, true
+		s.c.list(s)
+	}
+}
+
+// sendHead appends the head to what is to be written.
+func (s *stream) sendHead() (semantics.Framing, error) {
+	c, x := s.c, &s.x
+	d := c.d
+	r := &d.reply
+	r.Head = x.Request.IsHead()
+	r.Connect = x.Request.Form == exchange.AuthorityForm
+	r.Date = d.l.Date()
+	block := d.block[:0]
+	if c.noTable {
+		block = wire.AppendNoTable(block)
+	}
+	block, framing, err := appendHead(block, &x.Response, r)
+	d.block = block
+	if err != nil {
+		return framing, err
+	}
+	c.noTable = false
+	c.putHead(s, block)
+	return framing, nil
+}
+
+// standIn answers in place of what could not be answered; what the Server sends
+// then goes nowhere.
+func (s *stream) standIn(status int, err error) {
+	x := &s.x
+	text := (&exchange.Error{Status: status}).Public()
+	x.Stats.Err = err
+	x.Response.Reset()
+	x.Response.Status = status
+	x.Response.ContentLength = int64(len(text))
+	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	// Nothing in this head can be refused.
+	s.framing, _ = s.sendHead()
+	if s.framing == semantics.ByLength {
+		s.put([]byte(text))
+		x.Stats.ContentOut += int64(len(text))
+	}
+	x.HeadSent, s.swallow = true, true
+}
+
+// allowed returns how much of n octets of content may go out, and logs once if
+// that is less.
+func (s *stream) allowed(n int64) int64 {
+	x := &s.x
+	switch {
+	case !x.HeadSent && s.dead:
+		return 0
+	case !x.HeadSent:
+		s.broke(front.ErrNoHead)
+		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
+		return 0
+	case s.swallow:
+		return 0
+	case s.framing == semantics.ByLength && n > s.length:
+		if x.Stats.Err == nil {
+			s.broke(front.ErrTooLong)
+		}
+		n = s.length
+	}
+	if s.framing == semantics.ByLength {
+		s.length -= n
+	}
+	x.Stats.ContentOut += n
+	return n
+}
+
+// Data implements exchange.Client.
+func (s *stream) Data(x *exchange.Exchange, p []byte) {
+	if !s.holding(x) || len(p) == 0 {
+		return
+	}
+	if p = p[:s.allowed(int64(len(p)))]; len(p) > 0 && !s.dead {
+		s.undrained += int64(len(p))
+		s.put(p)
+	}
+	s.c.touch()
+}
+
+// File implements exchange.Client.
+func (s *stream) File(x *exchange.Exchange, f *os.File, offset, length int64) {
+	ok := s.holding(x)
+	if ok && length > 0 {
+		length = s.allowed(length)
+	}
+	switch {
+	case !ok || length <= 0 || s.dead:
+		_ = f.Close()
+	case len(s.queue.pieces) >= maxPieces:
+		_ = f.Close()
+		s.failed(wire.InternalError, front.ErrManyPieces)
+	default:
+		s.queue.addFile(f, offset, length)
+		s.c.offer(s)
+	}
+}
+
+// End implements exchange.Client.
+func (s *stream) End(x *exchange.Exchange) {
+	if !s.holding(x) {
+		return
+	}
+	switch {
+	case s.dead:
+		s.buried()
+		return
+	case !x.HeadSent:
+		s.broke(front.ErrNoHead)
+		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
+	case s.swallow:
+	case s.framing == semantics.ByLength && s.length > 0:
+		s.broke(front.ErrTooShort)
+		s.cutOff(wire.InternalError)
+		return
+	}
+	s.state = ending
+	s.finish()
+}
+
+// finish has the stream end once all of the answer is out.
+func (s *stream) finish() {
+	s.finished = true
+	if s.queue.empty() {
+		s.c.endStream(s)
+	}
+	s.c.touch()
+}
+
+// Abort implements exchange.Client.
+func (s *stream) Abort(x *exchange.Exchange, cause error) {
+	switch {
+	case !s.holding(x):
+		return
+	case s.dead:
+		x.Stats.Err = cause
+		s.buried()
+		return
+	}
+	x.Stats.Err = cause
+	if s.framing == semantics.Tunnel {
+		s.cutOff(wire.Cancel)
+		return
+	}
+	s.cutOff(wire.InternalError)
+}
+
+// broke notes what the Server did wrong.
+func (s *stream) broke(err error) {
+	x := &s.x
+	if x.Stats.Err == nil {
+		x.Stats.Err = err
+	}
+	s.c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
+		"method", string(x.Request.Method), "path", string(x.Request.Path))
+}

@@ -1,0 +1,179 @@
+package http2
+
+import (
+	"net/netip"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+	semantics "rickhouse/internal/wire/http1"
+)
+
+const (
+	// readSize is the most octets read at a time.
+	readSize = 64 << 10
+	// maxSpare is how many streams a Door keeps for later, and maxBuffers how many
+	// buffers of either kind.
+	maxSpare   = 256
+	maxBuffers = 64
+	// drainPatience is how long a client may take to have read that no new
+	// streams are wanted, before those it opens are refused.
+	drainPatience = int64(time.Second)
+)
+
+// Counters are what a Door has seen. Read them on its Loop.
+type Counters struct {
+	Accepted  uint64 // connections
+	Open      int    // connections now
+	Requests  uint64 // heads that were understood
+	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
+	Resets    uint64 // streams that clients have reset
+	Closed    uint64 // connections closed for a mistake of the client's
+	Broken    uint64 // answers that were cut
+	OctetsIn  uint64
+	OctetsOut uint64
+}
+
+// Door is a Front's part on one Loop. See the package comment: only the Loop may
+// call its methods.
+type Door struct {
+	f        *Front
+	l        *loop.Loop
+	conns    connList
+	spare    []*stream
+	small    pool   // for what comes in pieces
+	large    pool   // for what is to be written
+	scratch  []byte // what is being read
+	block    []byte // a head in the making
+	nobody   exchange.Client
+	reply    semantics.Reply
+	origins  map[originKey]*front.Origin
+	counters Counters
+	draining bool
+}
+
+// Serve serves a connection, which is the Door's from now on.
+func (d *Door) Serve(h front.Handoff) {
+	c := d.newConn(h)
+	h.Stream.SetHandler(c)
+	d.conns.push(c)
+	d.counters.Accepted++
+	d.counters.Open++
+	c.open()
+	d.counters.OctetsIn += uint64(len(h.Read))
+	c.received(h.Read)
+}
+
+// Counters returns what the Door has seen.
+func (d *Door) Counters() Counters { return d.counters }
+
+// originKey names an Origin.
+type originKey struct {
+	addr listen.Addr
+	tls  bool
+}
+
+// origin returns the Origin of an address, in TLS or not.
+func (d *Door) origin(a listen.Addr, tls bool) *front.Origin {
+	key := originKey{a, tls}
+	o := d.origins[key]
+	if o == nil {
+		o = front.NewOrigin(a)
+		if tls {
+			o.Scheme = []byte("https")
+		}
+		d.origins[key] = o
+	}
+	return o
+}
+
+// Evict closes the connection that has been without a request for longest, if
+// there is one, and reports whether there was.
+func (d *Door) Evict() bool {
+	var oldest *conn
+	d.conns.each(func(c *conn) {
+		if c.state == serving && c.idleBy != 0 && (oldest == nil || c.idleBy < oldest.idleBy) {
+			oldest = c
+		}
+	})
+	if oldest == nil {
+		return false
+	}
+	oldest.leave()
+	return true
+}
+
+// Drain has every connection finish the requests that have come, and close. The
+// clients are told in two steps (RFC 9113 §6.8), so that what they sent before
+// they knew is answered too.
+func (d *Door) Drain() {
+	d.draining = true
+	d.conns.each((*conn).drain)
+}
+
+// Close cuts every connection at once. Servers that hold an Exchange are told by
+// Gone with exchange.ErrShutdown at the end of the turn.
+func (d *Door) Close() {
+	d.draining = true
+	d.conns.each(func(c *conn) { c.lost(exchange.ErrShutdown) })
+}
+
+// pool keeps buffers of up to so many octets for later.
+type pool struct {
+	most int
+	list [][]byte
+}
+
+// get returns an empty buffer, or nil.
+func (p *pool) get() []byte {
+	n := len(p.list)
+	if n == 0 {
+		return nil
+	}
+	b := p.list[n-1]
+	p.list = p.list[:n-1]
+	return b
+}
+
+// put takes a buffer back.
+func (p *pool) put(b []byte) {
+	if cap(b) > 0 && cap(b) <= p.most && len(p.list) < maxBuffers {
+		p.list = append(p.list, b[:0])
+	}
+}
+
+// peer fills in the textual address of a client.
+func (c *conn) peer(remote netip.AddrPort) {
+	c.port = remote.Port()
+	if remote.Addr().IsValid() {
+		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
+	}
+}
+
+// connList is a list of connections, oldest first.
+type connList struct{ root conn }
+
+func (l *connList) init() { l.root.prev, l.root.next = &l.root, &l.root }
+
+func (l *connList) push(c *conn) {
+	c.prev, c.next = l.root.prev, &l.root
+	c.prev.next, c.next.prev = c, c
+}
+
+// each calls f for every connection, which f may take off the list.
+func (l *connList) each(f func(*conn)) {
+	for c := l.root.next; c != &l.root; {
+		next := c.next
+		f(c)
+		c = next
+	}
+}
+
+func (c *conn) unlink() {
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+		c.prev, c.next = nil, nil
+	}
+}

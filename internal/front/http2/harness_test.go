@@ -1,0 +1,307 @@
+package http2
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+)
+
+// patience is how long a test waits for what should happen.
+const patience = 30 * time.Second
+
+// server is a Front with one Door on a running Loop, which accepts as the front
+// of HTTP/1 does.
+type server struct {
+	t        *testing.T
+	l        *loop.Loop
+	door     *Door
+	listener *listen.Listener
+	log      logBuffer
+	panics   chan any
+	open     atomic.Int64 // connections that were handed over and not closed
+
+	mu       sync.Mutex
+	observed []observation
+}
+
+// observation is what Observe saw of an Exchange.
+type observation struct {
+	method, path string
+	status       int
+	in, out      int64
+	err          error
+	finished     bool
+}
+
+// logBuffer is a log that several goroutines may use.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type handler = exchange.HandlerFunc
+
+// waiting is the handler of a Stream before it is handed over.
+type waiting struct{}
+
+func (waiting) Readable() {}
+func (waiting) Writable() {}
+func (waiting) Hup(error) {}
+
+// settings are what a test changes.
+type settings struct {
+	common front.Config
+	own    Config
+}
+
+// start serves h on a free port; change, if not nil, changes the Parts.
+func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*Parts)) *server {
+	t.Helper()
+	s := &server{t: t, panics: make(chan any, 10)}
+	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe}
+	for _, f := range change {
+		f(&p)
+	}
+	addr, err := listen.Parse("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := New(cfg.common, cfg.own, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, _ []byte) { s.panics <- value }}); err != nil {
+		t.Fatal(err)
+	}
+	s.door = f.Door(s.l)
+	s.accept()
+	ended := make(chan error, 1)
+	go func() { ended <- s.l.Run() }()
+	t.Cleanup(func() {
+		s.l.Stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = s.listener.Close()
+		for len(s.panics) > 0 {
+			t.Errorf("panic: %v", <-s.panics)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", s.log.String())
+		}
+	})
+	return s
+}
+
+func (s *server) accept() {
+	_, err := s.l.Accept(s.listener.FD(), loop.AcceptConfig{
+		OnConn: func(fd int, remote netip.AddrPort) {
+			stream, err := s.l.Attach(fd, waiting{})
+			if err != nil {
+				s.panics <- err
+				return
+			}
+			s.open.Add(1)
+			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: s.listener.Addr(), Closed: func() { s.open.Add(-1) }})
+		},
+		OnError: func(err error) { s.panics <- err },
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *server) observe(x *exchange.Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observed = append(s.observed, observation{
+		string(x.Request.Method), string(x.Request.Path), x.Response.Status,
+		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Finished > 0,
+	})
+}
+
+// seen waits until n Exchanges have been observed and returns them.
+func (s *server) seen(n int) []observation {
+	s.t.Helper()
+	var got []observation
+	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		got = append([]observation(nil), s.observed...)
+		return len(got) >= n
+	})
+	return got
+}
+
+// until polls until done.
+func (s *server) until(what string, done func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// on runs f on the Loop and waits for it.
+func (s *server) on(f func()) {
+	s.t.Helper()
+	done := make(chan struct{})
+	s.l.Post(exchange.TaskFunc(func() {
+		defer close(done)
+		f()
+	}))
+	select {
+	case <-done:
+	case <-time.After(patience):
+		s.t.Fatal("the loop does not answer")
+	}
+}
+
+func (s *server) counters() (c Counters) {
+	s.t.Helper()
+	s.on(func() { c = s.door.Counters() })
+	return c
+}
+
+func (s *server) url(path string) string { return "http://" + s.listener.Addr().String() + path }
+
+// client is Go's client, which speaks HTTP/2 from the first octet.
+func (s *server) client() *http.Client {
+	t := &http.Transport{Protocols: new(http.Protocols)}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	s.t.Cleanup(t.CloseIdleConnections)
+	return &http.Client{Transport: t, Timeout: patience}
+}
+
+// do sends a request and reads the answer.
+func (s *server) do(c *http.Client, method, path string, body io.Reader) (*http.Response, string) {
+	s.t.Helper()
+	req, err := http.NewRequest(method, s.url(path), body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: reading the answer: %v", method, path, err)
+	}
+	return res, string(b)
+}
+
+// hello answers with the path.
+var hello = handler(func(x *exchange.Exchange) { x.Answer(200, "hello "+string(x.Request.Path)) })
+
+// collector is a Server that gathers the content, window by window, and then
+// calls done.
+type collector struct {
+	window int
+	got    []byte
+	done   func(x *exchange.Exchange, content []byte, err error)
+}
+
+func (s *collector) Content(x *exchange.Exchange, p []byte) {
+	if len(p) > s.window {
+		panic("more content than was demanded")
+	}
+	s.got = append(s.got, p...)
+	x.Demand(len(p))
+}
+
+func (s *collector) ContentEnd(x *exchange.Exchange, err error) { s.done(x, s.got, err) }
+func (s *collector) Drained(*exchange.Exchange, int)            {}
+func (s *collector) Gone(x *exchange.Exchange, cause error)     { x.Abort(cause) }
+
+// echo answers with the content.
+func echo(window int) exchange.Handler {
+	return handler(func(x *exchange.Exchange) {
+		answer := func(x *exchange.Exchange, content []byte, err error) {
+			if err != nil {
+				x.Fail(err)
+				return
+			}
+			for _, f := range x.Request.Trailers {
+				x.Response.Add("X-Trailer", string(f.Name)+"="+string(f.Value))
+			}
+			x.Answer(200, string(content))
+		}
+		if !x.HasContent {
+			answer(x, nil, nil)
+			return
+		}
+		x.Server = &collector{window: window, done: answer}
+		x.Demand(window)
+	})
+}
+
+// keeper is a handler that keeps what it is given for the test to finish.
+type keeper struct {
+	xs      chan *exchange.Exchange
+	got     []byte
+	drained func(x *exchange.Exchange, n int)
+	causes  chan error
+	ends    chan error
+}
+
+func newKeeper() *keeper {
+	return &keeper{xs: make(chan *exchange.Exchange, 1000), causes: make(chan error, 1000), ends: make(chan error, 1000)}
+}
+
+func (h *keeper) Serve(x *exchange.Exchange) {
+	x.Server = h
+	h.xs <- x
+}
+
+func (h *keeper) Content(_ *exchange.Exchange, p []byte)     { h.got = append(h.got, p...) }
+func (h *keeper) ContentEnd(_ *exchange.Exchange, err error) { h.ends <- err }
+func (h *keeper) Gone(_ *exchange.Exchange, cause error)     { h.causes <- cause }
+func (h *keeper) Drained(x *exchange.Exchange, n int) {
+	if h.drained != nil {
+		h.drained(x, n)
+	}
+}
+
+// wait takes from ch.
+func wait[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("it never came to this: %s", what)
+		panic("unreachable")
+	}
+}
