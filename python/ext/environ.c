@@ -52,6 +52,7 @@ struct environ {
     PyObject *input_key, *host_key;
     PyObject *local, *local_host; /* the last answer of local_server, and for what */
     bool local_secure;
+    PyObject *tls, *tls_text; /* the last answer of tls_environ, and for what */
     uint64_t requests;
     uint16_t server_port, client_port;
     size_t names;
@@ -79,6 +80,8 @@ void environ_free(struct environ *e)
     Py_XDECREF(e->input_key);
     Py_XDECREF(e->local);
     Py_XDECREF(e->local_host);
+    Py_XDECREF(e->tls);
+    Py_XDECREF(e->tls_text);
     Py_XDECREF(e->host_key);
     Py_XDECREF(e->template);
     PyMem_Free(e);
@@ -410,6 +413,22 @@ static int add_local_server(struct environ *e, PyObject *dict, const struct requ
                : PyDict_SetItem(dict, e->key[K_SERVER_PORT], PyTuple_GET_ITEM(e->local, 1));
 }
 
+/* What is told of a TLS connection. */
+static int add_tls(struct environ *e, PyObject *dict, struct span text)
+{
+    if (!e->tls_text || !equal(e->tls_text, text)) {
+        PyObject *fresh = latin1(text);
+        PyObject *tls = fresh ? PyObject_CallOneArg(e->link->hooks.tls_environ, fresh) : NULL;
+        if (!tls) {
+            Py_XDECREF(fresh);
+            return -1;
+        }
+        REPLACE(e->tls_text, fresh);
+        REPLACE(e->tls, tls);
+    }
+    return PyDict_Update(dict, e->tls);
+}
+
 PyObject *environ_make(struct environ *e, const struct request *r, PyObject **method, PyObject **path)
 {
     if (!fill_template(e, r)) {
@@ -419,7 +438,8 @@ PyObject *environ_make(struct environ *e, const struct request *r, PyObject **me
     if (!dict) {
         return NULL;
     }
-    if (add_fields(e, dict, r) < 0 || (!r->server_port && add_local_server(e, dict, r) < 0)) {
+    if (add_fields(e, dict, r) < 0 || (!r->server_port && add_local_server(e, dict, r) < 0) ||
+        (r->text[TLS].len && add_tls(e, dict, r->text[TLS]) < 0)) {
         Py_DECREF(dict);
         return NULL;
     }

@@ -33,7 +33,8 @@
     X(one_line)                                                                                              \
     X(plain_head)                                                                                            \
     X(raise_again)                                                                                           \
-    X(stream_content)
+    X(stream_content)                                                                                        \
+    X(tls_environ)
 
 struct hooks {
 #define X(name) PyObject *name;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from . import tls
 from .files import FileWrapper
 from .frames import PROTOCOLS, Request
 
@@ -26,6 +27,7 @@ class Environ:
             "wsgi.file_wrapper": FileWrapper,
         }
         self._keys: dict[str, str] = {}
+        self._tls = ("", {"": ""})  # the last text, and what was made of it
 
     def make(self, request: Request, content: Any) -> dict[str, Any]:
         """A new dict; content becomes `wsgi.input`."""
@@ -53,6 +55,11 @@ class Environ:
             environ["SERVER_PORT"] = str(request.server_port)
         else:
             environ["SERVER_NAME"], environ["SERVER_PORT"] = local_server(request.secure, environ.get("HTTP_HOST", ""))
+        if request.tls:
+            last = self._tls
+            if last[0] != request.tls:
+                last = self._tls = (request.tls, tls.environ(request.tls))
+            environ.update(last[1])
         return environ
 
     def _key(self, name: str) -> str:

@@ -10,6 +10,7 @@ from .fields import check_chunk, check_result, plain_head
 from .files import FileWrapper, file_range
 from .link import DisconnectedError
 from .report import failure, leave, misdeed, one_line
+from .tls import environ as tls_environ
 
 __all__ = [
     "DisconnectedError",
@@ -26,6 +27,7 @@ __all__ = [
     "plain_head",
     "raise_again",
     "stream_content",
+    "tls_environ",
 ]
 
 

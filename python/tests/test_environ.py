@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -163,3 +164,44 @@ def test_room_for_fields(wsgi: Front, twin: str) -> None:
         pytest.skip("it does not care")
     sizes = {wsgi.get("/environment_size", fields=[(f"x-{i}", "v") for i in range(n)]).body for n in (0, 1, 8, 16)}
     assert len(sizes) == 1
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("tls", "want"),
+    [
+        (
+            {"tls_version": 0x0304, "cipher_suite": 0x1301, "client_cert_chain": []},
+            {"SSL_PROTOCOL": "TLSv1.3", "SSL_CIPHER": "TLS_AES_128_GCM_SHA256", "SSL_CLIENT_VERIFY": "NONE"},
+        ),
+        (
+            {
+                "tls_version": 0x0303,
+                "cipher_suite": 0xFFFF,
+                "client_cert_chain": [CERTIFICATE, "issuer"],
+                "client_cert_name": "CN=é",
+                "client_cert_error": None,
+            },
+            {
+                "SSL_PROTOCOL": "TLSv1.2",
+                "SSL_CIPHER": "0xFFFF",
+                "SSL_CLIENT_VERIFY": "SUCCESS",
+                "SSL_CLIENT_CERT": CERTIFICATE,
+                "SSL_CLIENT_S_DN": "CN=\xc3\xa9",
+            },
+        ),
+        (
+            {"client_cert_chain": ["c"], "client_cert_name": "CN=a", "client_cert_error": "expired"},
+            {"SSL_CLIENT_VERIFY": "FAILED:expired", "SSL_CLIENT_CERT": "c", "SSL_CLIENT_S_DN": "CN=a"},
+        ),
+        ({}, {"SSL_CLIENT_VERIFY": "NONE"}),
+    ],
+)
+def test_tls(wsgi: Front, tls: dict[str, Any], want: dict[str, str]) -> None:
+    for ascii_only in (True, False):
+        text = json.dumps(tls, ensure_ascii=ascii_only).encode().decode("latin-1")
+        got = environ(wsgi, tls=text, scheme=1)
+        assert {k: v for k, v in got.items() if k.startswith(("HTTPS", "SSL"))} == {"HTTPS": "on", **want}
+    assert not any(k.startswith(("HTTPS", "SSL")) for k in environ(wsgi))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from .. import frames
+from .. import frames, tls
 from ..frames import Frame, Request
 
 SPEC_VERSION = "2.5"
@@ -61,20 +60,17 @@ class Scopes:
 
     def _with_tls(self, extensions: dict[str, Any], request: Request) -> dict[str, Any]:
         if request.tls:
-            extensions["tls"] = self.tls(request.tls).copy()
+            extensions["tls"] = self._kept_tls(request.tls).copy()
         return extensions
 
-    def tls(self, text: str) -> dict[str, Any]:
-        """The tls extension; requests of one connection share their text, and what was made of it is kept."""
-        tls = self._tls.get(text)
-        if tls is None:
-            tls = json.loads(text.encode("latin-1"))
-            # What all requests share must not be changed by one of them.
-            tls["client_cert_chain"] = tuple(tls.get("client_cert_chain") or ())
+    def _kept_tls(self, text: str) -> dict[str, Any]:
+        """The requests of a connection share their text, and many connections do: what was made of it is kept."""
+        kept = self._tls.get(text)
+        if kept is None:
             if len(self._tls) >= _KEPT_TLS:
                 self._tls.clear()
-            self._tls[text] = tls
-        return tls
+            kept = self._tls[text] = tls.extension(text)
+        return kept
 
 
 def _decoded(path: str) -> str:
