@@ -13,7 +13,9 @@ type Stream interface {
 	// end, so want no more reading. Any other error is what Hup would tell.
 	Read(p []byte) (int, error)
 	// Write writes what fits. n < len(p) comes with ErrAgain: call Want(…, true)
-	// and go on at Writable. p is the caller's again at once.
+	// and go on at Writable. A Stream that had to hold part of what it took says
+	// ErrAgain with n == len(p), too: Writable comes when that has gone. p is the
+	// caller's again at once.
 	Write(p []byte) (int, error)
 	// Writev is Write for several pieces.
 	Writev(pieces [][]byte) (int, error)

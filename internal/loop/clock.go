@@ -16,7 +16,7 @@ type clock struct {
 }
 
 func newClock() clock {
-	c := clock{start: time.Now(), base: monotonic(), date: make([]byte, 0, len(dateFormat))}
+	c := clock{start: time.Now(), base: Monotonic(), date: make([]byte, 0, len(dateFormat))}
 	c.tick()
 	c.next = c.now
 	return c

@@ -40,6 +40,9 @@ type Loop struct {
 	pumps  map[*pump]struct{}
 	doors  map[*Acceptor]struct{}
 
+	shaking map[*secure]struct{} // TLS Streams whose handshake is not done
+	scratch secureScratch
+
 	// current is the Stream whose Handler is being called, and broken one whose
 	// Handler has panicked.
 	current, broken attached
@@ -76,7 +79,10 @@ const keep = 4096
 // New makes a Loop. Run must be called, once, to free what it holds, even if
 // only after Stop.
 func New(cfg Config) (*Loop, error) {
-	l := &Loop{cfg: cfg, clock: newClock(), pumps: map[*pump]struct{}{}, doors: map[*Acceptor]struct{}{}}
+	l := &Loop{
+		cfg: cfg, clock: newClock(),
+		pumps: map[*pump]struct{}{}, doors: map[*Acceptor]struct{}{}, shaking: map[*secure]struct{}{},
+	}
 	if err := l.poll.init(); err != nil {
 		return nil, fmt.Errorf("start an event loop: %w", err)
 	}
@@ -256,6 +262,9 @@ func (l *Loop) close() {
 	}
 	for a := range l.doors {
 		a.Close()
+	}
+	for s := range l.shaking {
+		s.Close(false)
 	}
 	for p := range l.pumps {
 		p.Close(false)

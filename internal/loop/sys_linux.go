@@ -10,8 +10,8 @@ import (
 
 const clockMonotonic = 1
 
-// monotonic reads CLOCK_MONOTONIC, which a worker process reads too.
-func monotonic() int64 {
+// Monotonic reads CLOCK_MONOTONIC, which a worker process reads too.
+func Monotonic() int64 {
 	var ts syscall.Timespec
 	if _, _, e := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0); e != 0 {
 		return int64(time.Second)

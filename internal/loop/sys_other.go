@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// monotonic gives the Loop's clock a start that is not 0, which means "never".
-func monotonic() int64 { return int64(time.Second) }
+// Monotonic gives the Loop's clock a start that is not 0, which means "never".
+func Monotonic() int64 { return int64(time.Second) }
 
 // acceptOne accepts from a non-blocking socket.
 func acceptOne(fd int) (int, netip.AddrPort, error) {
