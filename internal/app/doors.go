@@ -5,33 +5,69 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
+	"rickhouse/internal/front/http2"
 )
 
-// open begins to accept, with a door on every loop.
+// doors are the fronts' parts on one loop. http2 is nil if it is off.
+type doors struct {
+	http1 *http1.Door
+	http2 *http2.Door
+}
+
+// open begins to accept, with doors on every loop.
 func (s *server) open() error {
-	parts := http1.Parts{Handler: s.router, Log: s.log, Store: s.store, Spool: s.cfg.Spool}
-	if s.tele.Access != nil {
-		parts.Observe = s.tele.Access.Finished
-	}
-	front, err := http1.New(s.cfg.Front, parts)
-	if err != nil {
+	if err := s.makeDoors(); err != nil {
 		return err
 	}
-	s.front = front
 	errs := make([]error, len(s.loops))
 	tasks := make([]func(), len(s.loops))
-	s.doors = make([]*http1.Door, len(s.loops))
-	for i, l := range s.loops {
+	for i, d := range s.doors {
 		tasks[i] = func() {
-			d := front.Door(l)
 			for _, ln := range s.listeners {
-				errs[i] = errors.Join(errs[i], d.Serve(ln))
+				errs[i] = errors.Join(errs[i], d.http1.Serve(ln))
 			}
-			s.doors[i] = d
 		}
 	}
 	s.onLoops(s.loops, tasks)
 	return errors.Join(errs...)
+}
+
+// makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
+// those of HTTP/2 to the door of the same loop.
+func (s *server) makeDoors() error {
+	parts := http1.Parts{Handler: s.router, Log: s.log, Store: s.store, Spool: s.cfg.Spool}
+	if s.tele.Access != nil {
+		parts.Observe = s.tele.Access.Finished
+	}
+	multiplexed, err := http2.New(s.cfg.Front, s.cfg.HTTP2, http2.Parts{
+		Handler: parts.Handler, Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Observe: parts.Observe,
+	})
+	if err != nil {
+		return err
+	}
+	beside := map[*http1.Door]*http2.Door{} // does not change once connections come
+	if !s.cfg.HTTP2.Off {
+		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].Serve(h) }
+	}
+	if s.front, err = http1.New(s.cfg.Front, parts); err != nil {
+		return err
+	}
+	all := make([]doors, len(s.loops))
+	tasks := make([]func(), len(s.loops))
+	for i, l := range s.loops {
+		tasks[i] = func() {
+			all[i].http1 = s.front.Door(l)
+			if !s.cfg.HTTP2.Off {
+				all[i].http2 = multiplexed.Door(l)
+			}
+		}
+	}
+	s.onLoops(s.loops, tasks)
+	for _, d := range all {
+		beside[d.http1] = d.http2
+	}
+	s.doors = all
+	return nil
 }
 
 // drainDoors ends accepting; every door tells when its last connection is gone.
@@ -43,7 +79,10 @@ func (s *server) drainDoors() {
 	}
 	for i, d := range s.doors {
 		s.loops[i].Post(exchange.TaskFunc(func() {
-			d.Drain(func() { s.events <- event{kind: doorDrained} })
+			d.http1.Drain(func() { s.events <- event{kind: doorDrained} })
+			if d.http2 != nil {
+				d.http2.Drain()
+			}
 		}))
 	}
 }
@@ -52,7 +91,12 @@ func (s *server) drainDoors() {
 func (s *server) closeDoors() {
 	tasks := make([]func(), len(s.doors))
 	for i, d := range s.doors {
-		tasks[i] = d.Close
+		tasks[i] = func() {
+			if d.http2 != nil {
+				d.http2.Close()
+			}
+			d.http1.Close()
+		}
 	}
 	s.onLoops(s.loops[:len(tasks)], tasks)
 }

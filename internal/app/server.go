@@ -41,7 +41,7 @@ type server struct {
 	infos     []wire.Info
 	router    *route.Router
 	front     *http1.Front
-	doors     []*http1.Door
+	doors     []doors
 	released  bool
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"rickhouse/internal/back/python"
 	"rickhouse/internal/front"
+	"rickhouse/internal/front/http2"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/route"
 	"rickhouse/internal/spool"
@@ -22,6 +23,7 @@ type Server struct {
 	Telemetry telemetry.Config
 	Listen    listen.Config
 	Front     front.Config
+	HTTP2     http2.Config
 	Spool     spool.Config
 
 	// Apps are the applications, in the order of the file. There is at least one.
@@ -89,6 +91,7 @@ func (s *Server) withDefaults() {
 	s.Telemetry = s.Telemetry.WithDefaults()
 	s.Listen = s.Listen.WithDefaults()
 	s.Front = s.Front.WithDefaults()
+	s.HTTP2 = s.HTTP2.WithDefaults()
 	s.Spool = s.Spool.WithDefaults()
 	for i := range s.Apps {
 		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
@@ -97,7 +100,7 @@ func (s *Server) withDefaults() {
 
 // validators are the rooms whose keys stand at the top level.
 func (s *Server) validators() []interface{ Validate() error } {
-	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Front, s.Spool}
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Front, s.HTTP2, s.Spool}
 }
 
 // Keys are all the keys there are, by where they stand.

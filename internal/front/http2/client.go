@@ -155,9 +155,11 @@ func (s *stream) Data(x *exchange.Exchange, p []byte) {
 	if !s.holding(x) || len(p) == 0 {
 		return
 	}
-	if p = p[:s.allowed(int64(len(p)))]; len(p) > 0 && !s.dead {
-		s.undrained += int64(len(p))
-		s.put(p)
+	n := s.allowed(int64(len(p)))
+	s.dropped(int64(len(p)) - n) // what goes nowhere holds nobody up
+	if n > 0 && !s.dead {
+		s.undrained += n
+		s.put(p[:n])
 	}
 	s.c.touch()
 }
@@ -169,8 +171,11 @@ func (s *stream) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 		length = s.allowed(length)
 	}
 	switch {
-	case !ok || length <= 0 || s.dead:
+	case !ok:
 		_ = f.Close()
+	case length <= 0 || s.dead:
+		_ = f.Close()
+		s.dropped(exchange.FileCost)
 	case len(s.queue.pieces) >= maxPieces:
 		_ = f.Close()
 		s.failed(wire.InternalError, front.ErrManyPieces)
@@ -236,5 +241,5 @@ func (s *stream) broke(err error) {
 		x.Stats.Err = err
 	}
 	s.c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
-		"method", string(x.Request.Method), "path", string(x.Request.Path))
+		"method", string(x.Request.Method), "path", string(x.Request.RawPath))
 }

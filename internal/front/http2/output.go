@@ -3,6 +3,7 @@ package http2
 import (
 	"errors"
 
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
@@ -73,6 +74,13 @@ func (c *conn) pass() {
 	}
 	if c.marked == len(c.marks) {
 		c.marks, c.marked = c.marks[:0], 0
+	}
+}
+
+// dropped notes that n octets were taken off without having been in memory.
+func (s *stream) dropped(n int64) {
+	if s.drained += n; n > 0 && s.state == held && !s.dead {
+		s.c.list(s)
 	}
 }
 
@@ -196,7 +204,7 @@ func (c *conn) sendSome(s *stream) bool {
 	s.giving.Pause(now)
 	start := s.lastFrame
 	s.startData(int(n))
-	out, memory, emptied, err := s.queue.take(c.out, int(n))
+	out, memory, done, err := s.queue.take(c.out, int(n))
 	if err != nil {
 		c.out = out[:len(out)-wire.HeaderSize]
 		s.lastFrame = start
@@ -206,7 +214,10 @@ func (c *conn) sendSome(s *stream) bool {
 	}
 	c.out = out
 	c.mark(s, memory, false)
-	if emptied && s.queue.held {
+	switch {
+	case done == fileDone:
+		s.dropped(exchange.FileCost)
+	case done == spoolDone && s.queue.held:
 		s.queue.held = false
 		s.departed(int(s.undrained))
 	}

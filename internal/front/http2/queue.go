@@ -79,9 +79,18 @@ func (q *queue) available() int64 {
 	return p.left
 }
 
+// done says what came to its end by taking octets.
+type done uint8
+
+const (
+	nothing done = iota
+	fileDone
+	spoolDone
+)
+
 // take appends n octets, which are available, to dst. It reports how many of them
-// have left memory, and whether the spool is done with.
-func (q *queue) take(dst []byte, n int) (out []byte, memory int, emptied bool, err error) {
+// have left memory, and what is done with.
+func (q *queue) take(dst []byte, n int) (out []byte, memory int, over done, err error) {
 	p := &q.pieces[0]
 	f := p.file
 	if p.spooled {
@@ -92,14 +101,13 @@ func (q *queue) take(dst []byte, n int) (out []byte, memory int, emptied bool, e
 		q.memory -= n
 		memory = n
 	} else if dst, err = readAt(dst, f, p.off, n); err != nil {
-		return dst, 0, false, err
+		return dst, 0, nothing, err
 	}
 	p.off += int64(n)
 	if p.left -= int64(n); p.left > 0 {
-		return dst, memory, false, nil
+		return dst, memory, nothing, nil
 	}
-	emptied = q.pop()
-	return dst, memory, emptied, nil
+	return dst, memory, q.pop(), nil
 }
 
 // readAt appends n octets of f.
@@ -119,24 +127,25 @@ func readAt(dst []byte, f *os.File, offset int64, n int) ([]byte, error) {
 	return dst[:start], fmt.Errorf("send a file: %w", err)
 }
 
-// pop takes the first piece off and reports whether the spool is done with.
-func (q *queue) pop() (emptied bool) {
+// pop takes the first piece off and reports what is done with.
+func (q *queue) pop() done {
 	p := q.pieces[0]
 	n := copy(q.pieces, q.pieces[1:])
 	q.pieces[n] = piece{}
 	q.pieces = q.pieces[:n]
 	if p.file != nil {
 		_ = p.file.Close()
+		return fileDone
 	}
 	if !p.spooled {
-		return false
+		return nothing
 	}
 	if q.parts--; q.parts > 0 {
-		return false
+		return nothing
 	}
 	q.spool.Close()
 	q.spool = nil
-	return true
+	return spoolDone
 }
 
 // drop forgets everything.

@@ -82,7 +82,6 @@ func (d *Door) take(c *conn) *stream {
 // give takes a stream back with which everybody is done.
 func (d *Door) give(s *stream) {
 	s.queue.drop()
-	d.small.put(s.in)
 	s.x.Reset()
 	s.x.Client = d.nobody
 	s.c, s.id, s.state, s.dead, s.gone = nil, 0, ending, false, nil
@@ -218,5 +217,5 @@ func (s *stream) refuse(err *exchange.Error) {
 func (s *stream) logRefusal(err *exchange.Error) {
 	c, x := s.c, &s.x
 	c.d.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
-		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.Path))
+		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.RawPath))
 }
