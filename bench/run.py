@@ -144,7 +144,9 @@ class Bench:
         return seconds * self.o.rounds / 60
 
     def _connections(self, row: rows.Row) -> list[int]:
-        return [c for c in row.connections if not self.o.connections or c in self.o.connections]
+        return [
+            c for c in row.connections if not self.o.connections or c in self.o.connections or len(row.connections) == 1
+        ]
 
     def _serve(self, number: int, row: rows.Row, peer: Peer) -> None:
         run = self.build / "run"
@@ -165,6 +167,16 @@ class Bench:
         if row.kind == "open":
             length = row.seconds(self.o.seconds)
             self._measure(number, row, peer, 0, lambda: rows.measure_open(row, server, self.load, length, number))
+            return
+        if row.kind in ("ws", "sse"):
+            for c in row.connections:
+                self._measure(
+                    number,
+                    row,
+                    peer,
+                    c,
+                    lambda c=c: rows.measure_stream(row, server, self.load, c, self.o.seconds),
+                )
             return
         loads.wrk(server.port, 32, 1, row.wrk)
         if row.kind == "idle":

@@ -77,6 +77,15 @@ def open_loop(load: Path, flags: dict[str, str], seconds: float) -> Outcome:
     return Outcome(figures, used)
 
 
+def stream(load: Path, kind: str, flags: dict[str, str], seconds: float) -> Outcome:
+    """Run WebSockets or event streams; raise LoadError where one failed, or where there was no message."""
+    out, used = _run([str(load), kind, *(f"-{k}={v}" for k, v in flags.items())], seconds + 90)
+    figures = json.loads(out)
+    if figures["errors"] or not figures["messages"]:
+        raise LoadError(f"{figures['errors']} connections failed; {figures.get('first_error', 'no message came')}")
+    return Outcome(figures, used)
+
+
 class IdleCrowd:
     """The idle connections of bench/load, held while the with statement lasts."""
 

@@ -72,7 +72,16 @@ IDLE: dict[str, Cell] = {
     "seconds to open": _of("seconds_to_open"),
     "cores while resting": _of("resting_cores"),
 }
-COLUMNS = {"closed": CLOSED, "open": OPEN, "idle": IDLE}
+STREAM: dict[str, Cell] = {
+    "messages/s": _with_spread("rps"),
+    "CPU µs/message": _with_spread("cpu_us"),
+    "front": _of("cpu_front_us"),
+    "workers": _of("cpu_workers_us"),
+    "p50 µs": _of("p50_us"),
+    "p99 µs": _of("p99_us"),
+    "PSS MiB after": _of("pss_total_kib", MIB),
+}
+COLUMNS = {"closed": CLOSED, "open": OPEN, "idle": IDLE, "ws": STREAM, "sse": STREAM}
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

@@ -21,7 +21,7 @@ class Row:
 
     name: str
     title: str
-    kind: str  # "closed", "idle" or "open"
+    kind: str  # "closed", "idle", "open", "ws" or "sse"
     apps: dict[str, str]  # by interface
     content: bytes  # of the right answer to request()
     connections: tuple[int, ...] = ()
@@ -52,6 +52,11 @@ _MIXED4 = {"rate": "180", "slow-share": "0.05", "fast": "1ms", "slow": "200ms", 
 _MIXED2 = {"rate": "980", "slow-share": "0.01", "fast": "20us", "slow": "100ms", "workers": "2", "conns": "64"}
 _FEW = (1, 8, 32)
 
+
+def _asgi(target: str) -> dict[str, str]:
+    return {"wsgi": target, "asgi": target}  # ours finds the interface out by itself
+
+
 ROWS = (
     Row("hello", "Hello: 13 octets", "closed", _both("hello"), HELLO, _FEW),
     Row("10kb", "Answer of 10 KB", "closed", _both("ten_kb"), TEN_KB, _FEW),
@@ -78,6 +83,27 @@ ROWS = (
         b"/ ",
         workers=2,
         open=_MIXED2,
+    ),
+    Row("asgi-hello", "ASGI hello: 13 octets", "closed", _asgi("asgi:hello"), HELLO, _FEW),
+    Row(
+        "asgi-echo",
+        "ASGI echo of 10 KB by POST",
+        "closed",
+        _asgi("asgi:echo"),
+        TEN_KB,
+        _FEW,
+        wrk=("post", str(len(TEN_KB))),
+    ),
+    Row("fastapi", "FastAPI: a small JSON answer", "closed", _asgi("fastapi_hello:app"), b'{"Hello":"World"}', _FEW),
+    Row("await", "ASGI: 100 connections, each answer waits for 10 ms", "closed", _asgi("asgi:wait"), HELLO, (100,)),
+    Row("ws", "WebSocket echo of 64 octets", "ws", _asgi("asgi:echo_socket"), HELLO, (32,)),
+    Row(
+        "sse",
+        "Server-Sent Events: one to each of 500 clients ten times a second",
+        "sse",
+        _asgi("asgi:events"),
+        HELLO,
+        (500,),
     ),
 )
 
@@ -154,6 +180,27 @@ def measure_open(row: Row, server: Server, load: Path, seconds: int, seed: int) 
         "retried": f["retried"],
         **_cpu(used, f["requests"]),
         **_memory(server.memory()),
+        **around,
+    }
+
+
+def measure_stream(row: Row, server: Server, load: Path, connections: int, seconds: int) -> dict[str, Any]:
+    """Count the messages of connections that stay open."""
+    server.check(row.request(server.port), row.content)
+    flags = {"addr": f"127.0.0.1:{server.port}", "conns": str(connections), "length": f"{seconds}s"}
+    meter = Meter(server)
+    with PeakWatch(server) as watch:
+        outcome = loads.stream(load, row.kind, flags, seconds)
+        used, around = meter.read(outcome.generator_cpu)
+    f = outcome.figures
+    return {
+        "requests": f["messages"],
+        "rps": f["messages"] / f["seconds"],
+        "p50_us": f["trip"]["p50_us"],
+        "p99_us": f["trip"]["p99_us"],
+        **_cpu(used, f["messages"]),
+        **_memory(server.memory()),
+        **_memory(watch.peak, "peak"),
         **around,
     }
 

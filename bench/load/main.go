@@ -17,7 +17,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("say which load: open or idle")
+		return errors.New("say which load: open, idle, ws or sse")
 	}
 	out := json.NewEncoder(os.Stdout)
 	switch args[0] {
@@ -27,6 +27,15 @@ func run(args []string) error {
 			return err
 		}
 		return out.Encode(runOpen(cfg))
+	case "ws", "sse":
+		var cfg streamConfig
+		if err := streamFlags(args[0], &cfg).Parse(args[1:]); err != nil {
+			return err
+		}
+		if args[0] == "ws" {
+			return out.Encode(runStreams(cfg, openSocket, echo))
+		}
+		return out.Encode(runStreams(cfg, openEvents, countEvents))
 	case "idle":
 		var cfg idleConfig
 		if err := idleFlags(&cfg).Parse(args[1:]); err != nil {
@@ -34,7 +43,7 @@ func run(args []string) error {
 		}
 		return runIdle(cfg, os.Stdin, out.Encode)
 	}
-	return fmt.Errorf("no load is called %q: open or idle", args[0])
+	return fmt.Errorf("no load is called %q: open, idle, ws or sse", args[0])
 }
 
 func openFlags(cfg *openConfig) *flag.FlagSet {

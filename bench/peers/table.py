@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 CLOSED = ("hello", "10kb", "echo", "flask", "close")
 MIXED = ("mixed4", "mixed2")
+ASGI = ("asgi-hello", "asgi-echo", "fastapi", "await", "ws", "sse")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, "idle", *MIXED),
+        (*CLOSED, "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
     ),
@@ -131,10 +132,51 @@ PEERS = (
             *("{bin}/uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log", "--log-level", "warning"),
             *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "{app}"),
         ),
-        ("hello", "10kb", "echo", "close", "idle"),
-        "An ASGI application that does the same, as a figure for that interface.",
+        ("hello", "10kb", "echo", "close", "idle", *ASGI),
+        "Its fastest parts. In the rows of WSGI it runs an ASGI application that does the same.",
         package="uvicorn",
         row_args={"idle": ("--timeout-keep-alive", "75")},
+    ),
+    Peer(
+        "granian-asgi",
+        "asgi",
+        (
+            *("{bin}/granian", "--interface", "asginl", "--host", "127.0.0.1", "--port", "{port}"),
+            *("--workers", "{workers}", "--loop", "uvloop", "--http", "1", "{app}"),
+        ),
+        ASGI,
+        "HTTP/1 alone, uvloop, no lifespan.",
+        package="granian",
+    ),
+    Peer(
+        "hypercorn",
+        "asgi",
+        (
+            *("{bin}/hypercorn", "-b", "127.0.0.1:{port}", "-w", "{workers}", "-k", "uvloop"),
+            *("--log-level", "warning", "{app}"),
+        ),
+        ASGI,
+        "uvloop.",
+        package="hypercorn",
+    ),
+    Peer(
+        "gunicorn-asgi",
+        "asgi",
+        (
+            "{bin}/gunicorn",
+            "-b",
+            "127.0.0.1:{port}",
+            "-w",
+            "{workers}",
+            "-k",
+            "asgi",
+            "--log-level",
+            "warning",
+            "{app}",
+        ),
+        ASGI,
+        "Its own ASGI worker, which takes uvloop where it is there.",
+        package="gunicorn",
     ),
     Peer(
         "nginx",
