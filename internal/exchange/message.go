@@ -1,5 +1,7 @@
 package exchange
 
+import "bytes"
+
 // Field is one header or trailer field. Request field names are lower case; a
 // response keeps the spelling it was given.
 type Field struct {
@@ -118,6 +120,16 @@ type Response struct {
 // Add appends a field.
 func (r *Response) Add(name, value string) {
 	r.Fields = append(r.Fields, Field{[]byte(name), []byte(value)})
+}
+
+// Has reports whether there is a field of that name, in whatever case.
+func (r *Response) Has(name []byte) bool {
+	for i := range r.Fields {
+		if bytes.EqualFold(r.Fields[i].Name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Reset empties r, keeping capacity.

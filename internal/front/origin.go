@@ -15,14 +15,20 @@ type Origin struct {
 	Listen listen.Addr
 	Unix   bool
 	Scheme []byte
+	// Extra are fields that every final answer gets that has none of that name.
+	Extra []exchange.Field
 
 	addr []byte
 	port uint16
 }
 
-// NewOrigin returns the Origin of an address, with the scheme "http".
+// NewOrigin returns the Origin of an address, with the scheme "https" if that is
+// TLS, else "http".
 func NewOrigin(a listen.Addr) *Origin {
 	o := &Origin{Listen: a, Scheme: []byte("http")}
+	if a.TLS {
+		o.Scheme = []byte("https")
+	}
 	if a.Path != "" {
 		o.addr, o.Unix = []byte(a.Path), true
 		return o
@@ -56,6 +62,8 @@ type Handoff struct {
 	// TLS is what is known of the TLS session, as exchange.Request has it; nil
 	// where the connection has none.
 	TLS []byte
+	// Extra are fields that every final answer gets that has none of that name.
+	Extra []exchange.Field
 	// Closed must be called once, on the Loop, when Stream is closed.
 	Closed func()
 }

@@ -18,15 +18,25 @@ type Addr struct {
 	Port int
 	// Path is the file of a Unix socket.
 	Path string
+	// HTTP says that it was written as http://host:port: its connections are never
+	// TLS.
+	HTTP bool
+	// TLS says that connections speak TLS. Parse leaves that to who knows.
+	TLS bool
 	// Inherited says that FD is a listening socket of the process. A Listener
 	// tells by the other fields where that one listens.
 	Inherited bool
 	FD        int
 }
 
-// Parse reads host:port, :port, [v6]:port, unix:PATH or fd:N. [::]:port takes
-// IPv6 alone, :port takes both.
+// Parse reads host:port, :port, [v6]:port, http://host:port, unix:PATH or fd:N.
+// [::]:port takes IPv6 alone, :port takes both.
 func Parse(text string) (Addr, error) {
+	if rest, ok := strings.CutPrefix(text, "http://"); ok {
+		a, err := parseTCP(text, strings.TrimSuffix(rest, "/"))
+		a.HTTP = err == nil
+		return a, err
+	}
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		return parsePath(text, path)
 	}
@@ -37,9 +47,14 @@ func Parse(text string) (Addr, error) {
 		}
 		return Addr{Inherited: true, FD: int(n)}, nil
 	}
-	host, port, err := net.SplitHostPort(text)
+	return parseTCP(text, text)
+}
+
+// parseTCP reads host:port, which is all or part of text.
+func parseTCP(text, rest string) (Addr, error) {
+	host, port, err := net.SplitHostPort(rest)
 	if err != nil {
-		return Addr{}, fmt.Errorf("%q is not an address: %s", text, advice(text))
+		return Addr{}, fmt.Errorf("%q is not an address: %s", text, advice(rest))
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -70,8 +85,8 @@ func isIPv6(host string) bool {
 
 // advice says what may have been meant by text.
 func advice(text string) string {
-	if rest, ok := strings.CutPrefix(text, "http://"); ok {
-		return "leave out http://, as in -b " + strings.TrimRight(rest, "/")
+	if rest, ok := strings.CutPrefix(text, "https://"); ok {
+		return "leave out https://, as in -b " + strings.TrimRight(rest, "/") + "; the key tls (--tls) decides what is TLS"
 	}
 	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
 		return "for that port write 127.0.0.1:" + text + ", or :" + text + " to listen on all addresses"
@@ -93,7 +108,11 @@ func (a Addr) String() string {
 	case a.Path != "":
 		return "unix:" + a.Path
 	}
-	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+	hostPort := net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+	if a.HTTP {
+		return "http://" + hostPort
+	}
+	return hostPort
 }
 
 // URL is where a browser on this machine finds a, such as
@@ -109,5 +128,9 @@ func (a Addr) URL() string {
 		}
 	}
 	host = strings.ReplaceAll(host, "%", "%25")
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(a.Port))
+	scheme := "http://"
+	if a.TLS {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(a.Port))
 }

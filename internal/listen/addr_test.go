@@ -22,6 +22,8 @@ func TestParse(t *testing.T) {
 		{"unix:/run/web.sock", Addr{Path: "/run/web.sock"}, "unix:/run/web.sock"},
 		{"unix:web:1.sock", Addr{Path: "web:1.sock"}, "unix:web:1.sock"},
 		{"fd:3", Addr{Inherited: true, FD: 3}, "fd:3"},
+		{"http://127.0.0.1:80", Addr{Host: "127.0.0.1", Port: 80, HTTP: true}, "http://127.0.0.1:80"},
+		{"http://:80", Addr{Port: 80, HTTP: true}, "http://127.0.0.1:80"},
 	} {
 		got, err := Parse(c.text)
 		if err != nil || got != c.want {
@@ -44,7 +46,9 @@ func TestParseAdvises(t *testing.T) {
 		"127.0.0.1:http":         "number from 0 to 65535",
 		"127.0.0.1:65536":        "number from 0 to 65535",
 		"127.0.0.1:-1":           "number from 0 to 65535",
-		"http://127.0.0.1:8000/": "-b 127.0.0.1:8000",
+		"https://127.0.0.1:443/": "-b 127.0.0.1:443; the key tls",
+		"http://127.0.0.1":       "127.0.0.1:8000",
+		"http://a/b:80":          "write host:port",
 		"[a:b]:80":               "write host:port",
 		"a b:80":                 "write host:port",
 		"unix:":                  "path of the socket",
@@ -58,6 +62,13 @@ func TestParseAdvises(t *testing.T) {
 		if got, err := Parse(text); err == nil || !strings.Contains(err.Error(), advice) {
 			t.Errorf("Parse(%q) = %+v, %v; want an error with %q", text, got, err, advice)
 		}
+	}
+}
+
+func TestURLOfTLS(t *testing.T) {
+	a := Addr{Host: "0.0.0.0", Port: 443, TLS: true}
+	if got := a.URL(); got != "https://127.0.0.1:443" {
+		t.Errorf("the URL is %s", got)
 	}
 }
 

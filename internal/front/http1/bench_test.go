@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 )
@@ -93,7 +92,7 @@ func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 }
 
 func (d *Door) fakeConn(s loop.Stream) *conn {
-	c := d.newConn(front.NewOrigin(listen.Addr{Host: "127.0.0.1", Port: 80}), netip.MustParseAddrPort("127.0.0.1:1234"))
+	c := d.newConn(d.newEntrance(listen.Addr{Host: "127.0.0.1", Port: 80}, d.f.parts.Handler), netip.MustParseAddrPort("127.0.0.1:1234"))
 	c.opened(s)
 	return c
 }

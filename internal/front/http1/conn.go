@@ -26,7 +26,8 @@ const (
 // conn is one connection. It is small: most are idle.
 type conn struct {
 	d          *Door
-	o          *front.Origin
+	o          *entrance
+	tls        []byte // see exchange.Request
 	s          loop.Stream
 	w          *work
 	timer      loop.Timer
@@ -54,7 +55,7 @@ type timeout conn
 
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
-func (d *Door) newConn(o *front.Origin, remote netip.AddrPort) *conn {
+func (d *Door) newConn(o *entrance, remote netip.AddrPort) *conn {
 	c := &conn{d: d, o: o, port: remote.Port()}
 	if remote.IsValid() {
 		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
@@ -70,11 +71,16 @@ func (c *conn) opened(s loop.Stream) {
 	d.f.open.Add(1)
 	d.counters.Accepted++
 	d.counters.Open++
+	c.rest(d.patience())
+}
+
+// patience is how long a connection that has sent nothing is waited for.
+func (d *Door) patience() int64 {
 	wait := int64(d.f.cfg.HeaderTimeout)
 	if d.draining {
 		wait = min(wait, firstOctets)
 	}
-	c.rest(wait)
+	return wait
 }
 
 // rest makes c idle for a time.
@@ -110,7 +116,11 @@ func (c *conn) Writable() {
 func (c *conn) Hup(err error) {
 	c.advancing = false // it may be a panic that ended step
 	var bug *loop.PanicError
+	var clear *loop.CleartextError
 	switch {
+	case errors.As(err, &clear):
+		c.cleartext(clear)
+		return
 	case err == nil || errors.Is(err, io.EOF):
 		err = exchange.ErrClientGone
 	case !errors.As(err, &bug):

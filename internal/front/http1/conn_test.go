@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 )
 
@@ -468,7 +467,7 @@ func TestOutOfWatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.accepted(front.NewOrigin(listen.Addr{}), fd, netip.AddrPort{})
+		d.accepted(d.newEntrance(listen.Addr{}, d.f.parts.Handler), fd, netip.AddrPort{})
 	}
 	if n := strings.Count(log.String(), "cannot accept"); n != 1 || !idle.closed {
 		t.Errorf("%d lines, closed is %v", n, idle.closed)

@@ -17,7 +17,7 @@ const maxSkip = 64 << 10
 // readHead goes on with a head and reports whether it is complete.
 func (c *conn) readHead() bool {
 	w := c.w
-	if c.requests == 0 && w.in[0] == 'P' && c.d.f.parts.HTTP2 != nil {
+	if c.requests == 0 && w.in[0] == 'P' && c.o.prior && c.d.f.parts.HTTP2 != nil {
 		if whole, part := prefaced(w.in); whole || part && !c.eof {
 			if whole {
 				c.handOff()
@@ -50,7 +50,7 @@ func (c *conn) begin(n int) {
 	d.counters.Requests++
 	c.busy()
 	limit := d.f.cfg.KeepaliveRequests
-	w.close = !w.parser.KeepAlive || limit > 0 && int(c.requests) >= limit
+	w.close = !w.parser.KeepAlive || limit > 0 && int(c.requests) >= limit || c.o.once
 	w.expect = w.parser.Expect
 	x.HasContent = x.Request.ContentLength != 0
 	w.body.left = x.Request.ContentLength
@@ -65,7 +65,7 @@ func (c *conn) begin(n int) {
 		c.refuse(front.TooLarge(d.f.cfg.MaxBody))
 		return
 	}
-	d.f.parts.Handler.Serve(x)
+	c.o.handler.Serve(x)
 }
 
 // busy takes c out of the idle ones.
@@ -77,6 +77,7 @@ func (c *conn) busy() {
 // identify fills in who is at both ends of the connection.
 func (c *conn) identify(req *exchange.Request) {
 	c.o.Identify(req)
+	req.TLS = c.tls
 	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
 }
 

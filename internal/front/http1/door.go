@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	wire "rickhouse/internal/wire/http1"
@@ -74,9 +73,15 @@ type Door struct {
 }
 
 // Serve accepts connections from a listening socket, which must stay open until
-// the Door has drained or is closed.
+// the Door has drained or is closed. If its address is TLS they are secured
+// first.
 func (d *Door) Serve(ln *listen.Listener) error {
-	o := front.NewOrigin(ln.Addr())
+	return d.ServeBy(ln, d.f.parts.Handler)
+}
+
+// ServeBy is Serve with another Handler for the requests that come this way.
+func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
+	o := d.newEntrance(ln.Addr(), h)
 	a, err := d.l.Accept(ln.FD(), loop.AcceptConfig{
 		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(o, fd, remote) },
 		OnError: d.refused,
@@ -92,13 +97,13 @@ func (d *Door) Serve(ln *listen.Listener) error {
 // addr is where it came in.
 func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
 	remote, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
-	c := d.newConn(front.NewOrigin(addr), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+	c := d.newConn(d.newEntrance(addr, d.f.parts.Handler), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
 	c.opened(d.l.AttachConn(nc, c))
 }
 
-func (d *Door) accepted(o *front.Origin, fd int, remote netip.AddrPort) {
+func (d *Door) accepted(o *entrance, fd int, remote netip.AddrPort) {
 	c := d.newConn(o, remote)
-	s, err := d.l.Attach(fd, c)
+	s, err := o.attach(d.l, fd, c)
 	if err != nil {
 		d.refused(err)
 		return

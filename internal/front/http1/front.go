@@ -30,6 +30,9 @@ type Parts struct {
 	// first octets are the preface (RFC 9113 §3.3), or whose TLS handshake chose
 	// it. The connection counts until h.Closed is called.
 	HTTP2 func(d *Door, h Handoff)
+	// TLS is how connections of listeners that are TLS become secure; nil where
+	// there is no such listener.
+	TLS *TLS
 }
 
 // Config is what every front end is told; HTTP/1 has nothing of its own.

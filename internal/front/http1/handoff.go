@@ -26,8 +26,15 @@ func (c *conn) handOff() {
 	d.l.StopTimer(&c.timer)
 	c.state, c.w = closed, nil
 	remote, _ := netip.ParseAddr(string(c.addr[:c.addrLen]))
-	d.f.parts.HTTP2(d, Handoff{
-		Stream: c.s, Read: w.in, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen, Closed: d.closed,
-	})
+	h := Handoff{
+		Stream: c.s, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen,
+		TLS: c.tls, Extra: c.o.Extra, Closed: d.closed,
+	}
+	if w == nil {
+		d.f.parts.HTTP2(d, h)
+		return
+	}
+	h.Read = w.in
+	d.f.parts.HTTP2(d, h)
 	d.give(w)
 }

@@ -89,6 +89,7 @@ func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, chang
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr.TLS = p.TLS != nil
 	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
 		t.Fatal(err)
 	}

@@ -191,11 +191,10 @@ func (c *conn) sendFile(p *piece) bool {
 		c.failed(sendError{err})
 		return false
 	}
+	c.blocked = errors.Is(err, loop.ErrAgain)
 	if p.left == 0 {
 		c.popFile(p)
-		return true
 	}
-	c.blocked = errors.Is(err, loop.ErrAgain)
 	return !c.blocked
 }
 

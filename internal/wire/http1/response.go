@@ -37,6 +37,8 @@ type Reply struct {
 	// Date and Server are the values of those fields where the response has
 	// none; none is added for an empty one.
 	Date, Server []byte
+	// Extra are fields that the response gets unless it has one of that name.
+	Extra []exchange.Field
 }
 
 // ErrResponse is in the chain of each error about a response that cannot be sent.
@@ -79,6 +81,15 @@ func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, 
 	}
 	if !server {
 		dst = appendKnown(dst, "Server: ", r.Server)
+	}
+	if !interim {
+		for i := range r.Extra {
+			if f := &r.Extra[i]; !res.Has(f.Name) {
+				if dst, err = appendField(dst, f); err != nil {
+					return dst[:start], NoContent, err
+				}
+			}
+		}
 	}
 	framing := r.Framing(res)
 	dst = appendFraming(dst, framing, res, r, interim)

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"rickhouse/internal/exchange"
@@ -103,5 +104,24 @@ func TestAppendHeadRefuses(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestExtraFields(t *testing.T) {
+	r := &Reply{Version: exchange.HTTP11, Extra: []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}}
+	for _, c := range []struct {
+		status int
+		field  string
+		want   string
+	}{
+		{200, "X-A", "Strict-Transport-Security: max-age=1\r\n"},
+		{404, "strict-transport-security", "strict-transport-security: v\r\n"},
+		{103, "X-A", ""},
+	} {
+		res := &exchange.Response{Status: c.status, Fields: []exchange.Field{{Name: []byte(c.field), Value: []byte("v")}}}
+		head, _, err := AppendHead(nil, res, r)
+		if err != nil || !strings.Contains(string(head), c.want) || strings.Count(strings.ToLower(string(head)), "strict") != min(len(c.want), 1) {
+			t.Errorf("%d with %s: %q, %v", c.status, c.field, head, err)
+		}
 	}
 }
