@@ -13,42 +13,45 @@ func (c *Conn) compressed(r *reading) bool {
 	r.at += len(q)
 	in.inFrame = !ended
 	in.ended = ended && in.reader.Last()
-	c.inflate(q)
+	if rest := c.inflate(q); len(rest) > 0 {
+		in.rest = append([]byte(nil), rest...)
+	}
 	return ended
 }
 
-// inflate decompresses src. What comes of it is delivered when there is much of
-// it or the message is whole; else it waits for flush.
-func (c *Conn) inflate(src []byte) {
+// inflate decompresses src and returns what the owner's account is too low for.
+// What comes of it is delivered when there is much of it or the message is
+// whole; else it waits for flush.
+func (c *Conn) inflate(src []byte) []byte {
 	in := &c.in
 	for c.state == open {
 		n, err := in.inflater.Write(src)
 		if err != nil {
 			c.fail(err)
-			return
+			return nil
 		}
 		src = src[n:]
 		if len(src) > 0 || in.inflater.Full() {
 			if c.drain(false); in.paused {
-				in.rest = append([]byte(nil), src...)
-				return
+				return src
 			}
 			continue
 		}
 		switch {
 		case !in.ended:
-			return
+			return nil
 		case !in.tailed:
 			in.tailed = true
 			src = wire.Tail()
 		case !in.inflater.Whole():
 			c.fail(&wire.ProtocolError{Code: wire.CodeInvalid, Reason: "compressed data ends early"})
-			return
+			return nil
 		default:
 			c.drain(true)
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // drain delivers what was decompressed, as far as the owner takes it, and ends

@@ -100,9 +100,7 @@ func (c *Conn) receive(p []byte) []byte {
 	r := reading{p: p}
 	in.busy = true
 	if in.inflater != nil && c.state == open {
-		rest := in.rest
-		in.rest = nil
-		c.inflate(rest)
+		in.rest = c.inflate(in.rest)
 	}
 	for c.state != over && !in.paused && c.step(&r) {
 	}
