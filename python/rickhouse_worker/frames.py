@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import NamedTuple
 
@@ -40,6 +41,11 @@ class Frame(NamedTuple):
     gen: int
     payload: bytes
     fd: int
+
+    def drop(self) -> None:
+        """Nobody takes the frame: close its descriptor."""
+        if self.fd >= 0:
+            os.close(self.fd)
 
 
 class Request(NamedTuple):

@@ -134,6 +134,7 @@ class Link:
             if self._ledger.start(call.slot, call.gen):
                 return call
             self.finish(call)
+            call.frame.drop()
 
     def _next_call(self) -> Call | bool | None:
         if self._stopping:

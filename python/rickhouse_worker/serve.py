@@ -31,8 +31,7 @@ def run(call: Call, app: Application, environ: Environ) -> None:
     """Run one request."""
     request = frames.parse_request(call.frame)
     if call.gone():
-        if call.frame.fd >= 0:
-            FileContent(call.frame.fd, 0).finish()
+        call.frame.drop()
         call.send(frames.ANSWER_ABORT, frames.DONE, b"the client has gone: the request was not run")
         return
     raw: FileContent | StreamContent | None = None

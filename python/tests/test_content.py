@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 
 import pytest
-from front import ABORT, END, Answer, Front
+from front import ABORT, END, FD, Answer, Front, frame
 
 CONTENT = b"first line\nsecond\n\nfourth, which is longer than the others\nno end"
 
@@ -165,6 +165,25 @@ def test_descriptors_are_closed(start: Callable[..., Front]) -> None:
         for _ in range(5):
             front.finish(as_file(front, path, b"x" * 100_000, query))
     front.until_seen(lambda: count() == before)
+
+
+def test_the_descriptor_of_what_is_not_run_is_closed(start: Callable[..., Front]) -> None:
+    front = start().ready()
+
+    def count() -> int:
+        return len(os.listdir(f"/proc/{front.process.pid}/fd"))
+
+    front.get("/hello")
+    before = count()
+    for state in (0, 3):
+        answer = front.reserve()
+        front.ledger[2 * answer.slot] = answer.gen << 2 | state
+        head = front.encode("POST", "/length", length=0)
+        with tempfile.TemporaryFile() as file:
+            front.send(frame(2, END | FD, answer.slot, answer.gen, head), file.fileno())
+        assert front.get("/hello").status == 200
+        assert front.answers.pop(answer.slot).frames == []
+    assert count() == before
 
 
 def test_content_after_the_request(wrong: Front) -> None:
