@@ -1,4 +1,4 @@
-/* What answer.c and start_response.c share. */
+/* What the files about answers share. */
 #ifndef RICKHOUSE_ANSWER_H
 #define RICKHOUSE_ANSWER_H
 
@@ -35,8 +35,27 @@ struct Write {
     Answer *answer; /* borrowed; NULL once it is gone or used for another request */
 };
 
-int answer_chunk(Answer *self, PyObject *chunk);
+/* send.c. -1 is with an exception. */
 bool answer_gone(const Answer *self);
+/* The answer has no content, whatever the application gives. */
+bool answer_silent(const Answer *self);
+int answer_check_started(const Answer *self);
+/* The Content-Length to announce: what the application said, or what is known, or -1. */
+int64_t answer_announced(const Answer *self, int64_t known);
+int answer_send_head(Answer *self, int64_t known, int flags);
+/* Sends content within the Content-Length and the window; data must live until this returns. last: it is all
+ * that is left. */
+int answer_send(Answer *self, const char *data, size_t len, int64_t known, bool last);
+/* A piece of the answer; what follows it is not known. */
+int answer_chunk(Answer *self, PyObject *chunk);
+/* Sends part of a file behind the head. complete: it is all that is left. */
+void answer_send_file(Answer *self, int fd, int64_t offset, int64_t length, bool complete);
+/* The application has given everything. */
+int answer_end(Answer *self);
+/* The answer ends here, and why. */
+void answer_cut_off(Answer *self, PyObject *why);
+/* The application has finished with the request. */
+void answer_done(Answer *self);
 
 /* report.c. The application raised; broke a rule, as text says (NULL: text could not be made); or gave so
  * many octets more than its Content-Length, which is told once. No exception is set afterwards. */
