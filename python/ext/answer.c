@@ -74,6 +74,9 @@ static int from_file(Answer *self, PyObject *wrapper)
     if (ok < 0) {
         return -1;
     }
+    if (self->head_sent) {
+        return 0; /* meanwhile, by another thread */
+    }
     if (answer_silent(self)) {
         return answer_send_head(self, there, END) < 0 ? -1 : 1;
     }

@@ -16,7 +16,8 @@ struct Answer {
     struct place last; /* the frame that was appended last */
     uint64_t started;
     uint64_t spent; /* of the window */
-    int64_t sent;   /* octets of content, counted even where none go out */
+    int64_t given;  /* octets of content that the application gave, within its Content-Length */
+    int64_t sent;   /* of those, what went out */
     uint32_t gen;
     uint32_t received; /* streamed content that is not given back yet */
     uint16_t slot;
@@ -58,9 +59,9 @@ void answer_cut_off(Answer *self, PyObject *why);
 void answer_done(Answer *self);
 
 /* report.c. The application raised; broke a rule, as text says (NULL: text could not be made); or gave so
- * many octets more than its Content-Length, which is told once. No exception is set afterwards. */
+ * many octets, more than its Content-Length, which is told once. No exception is set afterwards. */
 void answer_failed(Answer *self, PyObject *error);
 void answer_misdeed(Answer *self, PyObject *text);
-void answer_report_cut(Answer *self, int64_t octets);
+void answer_report_cut(Answer *self, int64_t given);
 
 #endif

@@ -55,7 +55,7 @@ static void after_fork(void)
         close(core->fd);
         for (int i = 0; i < 2; i++) {
             close(core->wake[i]);
-            close(core->stop[i]);
+            close(core->nudge[i]);
         }
     }
 }
@@ -91,6 +91,13 @@ void core_poke(const int pipe[2])
     (void)written; /* a full pipe wakes as well */
 }
 
+void core_drain(const int pipe[2])
+{
+    char octets[64];
+    ssize_t drained = read(pipe[0], octets, sizeof octets);
+    (void)drained;
+}
+
 static bool start_watcher(struct core *core)
 {
     sigset_t all, old;
@@ -116,12 +123,12 @@ struct core *core_new(int fd, int ledger_fd, int threads)
     }
     core->fd = fd;
     core->threads = threads;
-    core->wake[0] = core->wake[1] = core->stop[0] = core->stop[1] = -1;
+    core->wake[0] = core->wake[1] = core->nudge[0] = core->nudge[1] = -1;
     pthread_mutex_init(&core->in_lock, NULL);
     pthread_mutex_init(&core->out_lock, NULL);
     pthread_mutex_init(&core->write_lock, NULL);
     if (ledger_map(core, ledger_fd) < 0 || !input_init(core) || !make_pipe(core->wake, fd) ||
-        !make_pipe(core->stop, fd)) {
+        !make_pipe(core->nudge, fd)) {
         goto failed;
     }
     struct timeval moment = {.tv_usec = 20000};
@@ -151,7 +158,7 @@ failed:;
 
 static void close_all(struct core *core)
 {
-    const int fds[] = {core->wake[0], core->wake[1], core->stop[0], core->stop[1]};
+    const int fds[] = {core->wake[0], core->wake[1], core->nudge[0], core->nudge[1]};
     for (int i = 0; i < 4; i++) {
         if (fds[i] >= 0) {
             close(fds[i]);

@@ -140,6 +140,11 @@ bool core_try_flush(struct core *core);
 /* Writes what waits, then the parts, which are used up, with a descriptor if fd >= 0. The GIL must not be
  * held. */
 void core_flush(struct core *core, struct iovec *parts, int n, int fd);
+/* The same in two steps. core_claim settles the order, and may be called with the GIL: what is appended
+ * afterwards is written after the parts. false: somebody is writing. core_write_claimed has to follow,
+ * without the GIL. */
+bool core_claim(struct core *core);
+void core_write_claimed(struct core *core, struct iovec *parts, int n, int fd);
 /* The application runs from now on: if output waits, the native thread shall write it in time. */
 void core_watch(struct core *core, uint64_t now);
 

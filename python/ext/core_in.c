@@ -259,18 +259,20 @@ static void take_descriptors(struct core *core, struct msghdr *message)
     }
 }
 
-/* Waits for something to read, without end. With several threads a signal handler on another one can stop it.
- */
+/* Waits for something to read, without end, unless it is nudged. */
 static bool wait_readable(struct core *core)
 {
-    struct pollfd fds[2] = {{.fd = core->fd, .events = POLLIN}, {.fd = core->stop[0], .events = POLLIN}};
-    int n = poll(fds, atomic_load(&core->stopping) ? 1 : 2, -1);
+    struct pollfd fds[2] = {{.fd = core->fd, .events = POLLIN}, {.fd = core->nudge[0], .events = POLLIN}};
+    int n = poll(fds, 2, -1);
+    if (n > 0 && fds[1].revents) {
+        core_drain(core->nudge);
+    }
     return n > 0 && fds[0].revents;
 }
 
-/* Reads what is there, at least something; false if there may have been a signal instead. A signal that comes
- * just before a system call does not interrupt it: so the first wait is short, and only who finds no signal
- * then waits on. */
+/* Reads what is there, at least something; false if there may have been a signal or a nudge instead. A signal
+ * that comes just before a system call does not interrupt it: so the first wait is short, and only who finds
+ * no signal then waits on. */
 bool input_read(struct core *core)
 {
     struct chunk *in = core->in;
@@ -307,10 +309,15 @@ bool input_read(struct core *core)
 
 /* What the threads that run requests ask. */
 
+bool input_active(const struct core *core, uint16_t at, uint32_t gen)
+{
+    return core->slot[at].active && core->slot[at].gen == gen;
+}
+
 enum received input_received(struct core *core, uint16_t at, uint32_t gen)
 {
     struct slot *slot = &core->slot[at];
-    if (!slot->active || slot->gen != gen) {
+    if (!input_active(core, at, gen)) {
         return RECEIVED_GONE;
     }
     if (slot->first) {
@@ -331,6 +338,7 @@ static void forget(struct core *core, struct item *over)
     if (slot->gen == over->gen) {
         slot->active = false;
         list_free(core, &slot->first);
+        wait_over(core, over->slot);
     }
     item_free(core, over);
 }
@@ -366,7 +374,7 @@ bool core_stopping(const struct core *core)
 void core_stop(struct core *core)
 {
     atomic_store(&core->stopping, true);
-    core_poke(core->stop);
+    core_poke(core->nudge);
 }
 
 uint64_t core_granted(const struct core *core, uint16_t slot)

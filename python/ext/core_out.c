@@ -164,10 +164,9 @@ static void write_all(struct core *core, struct iovec *parts, int n, int fd)
     }
 }
 
-void core_flush(struct core *core, struct iovec *parts, int n, int fd)
+/* Takes what waits, to be written. Under write_lock. */
+static void take_output(struct core *core)
 {
-    struct iovec all[8];
-    pthread_mutex_lock(&core->write_lock);
     pthread_mutex_lock(&core->out_lock);
     struct output taken = core->out;
     core->out = core->spare;
@@ -176,7 +175,22 @@ void core_flush(struct core *core, struct iovec *parts, int n, int fd)
     atomic_store_explicit(&core->waiting, 0, memory_order_relaxed);
     atomic_store(&core->waiting_since, 0);
     pthread_mutex_unlock(&core->out_lock);
-    all[0] = (struct iovec){taken.data + taken.start, taken.len - taken.start};
+}
+
+bool core_claim(struct core *core)
+{
+    if (pthread_mutex_trylock(&core->write_lock)) {
+        return false;
+    }
+    take_output(core);
+    return true;
+}
+
+void core_write_claimed(struct core *core, struct iovec *parts, int n, int fd)
+{
+    struct output *taken = &core->spare;
+    struct iovec all[8];
+    all[0] = (struct iovec){taken->data + taken->start, taken->len - taken->start};
     if (fd >= 0) {
         write_all(core, all, 1, -1); /* a descriptor comes with the first octet of its frame */
         write_all(core, parts, n, fd);
@@ -186,12 +200,19 @@ void core_flush(struct core *core, struct iovec *parts, int n, int fd)
         }
         write_all(core, all, n + 1, -1);
     }
-    core->spare.start = core->spare.len = 0;
-    if (core->spare.cap > KEEP_OUTPUT) {
-        free(core->spare.data);
-        core->spare = (struct output){0};
+    taken->start = taken->len = 0;
+    if (taken->cap > KEEP_OUTPUT) {
+        free(taken->data);
+        *taken = (struct output){0};
     }
     pthread_mutex_unlock(&core->write_lock);
+}
+
+void core_flush(struct core *core, struct iovec *parts, int n, int fd)
+{
+    pthread_mutex_lock(&core->write_lock);
+    take_output(core);
+    core_write_claimed(core, parts, n, fd);
 }
 
 /* The native thread. It never takes the GIL. */
@@ -242,9 +263,7 @@ static void watch_sleep(struct core *core, int64_t ns)
     }
     check_link(core, &fds[0]);
     if (fds[1].revents) {
-        char octets[64];
-        ssize_t drained = read(core->wake[0], octets, sizeof octets);
-        (void)drained;
+        core_drain(core->wake);
     }
 }
 

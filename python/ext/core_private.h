@@ -31,19 +31,19 @@ struct core {
     struct core *next; /* in the list that fork looks through */
     int fd;
     int threads;
-    int wake[2]; /* a pipe that wakes the native thread */
-    int stop[2]; /* a pipe that can be read once the worker is to stop */
+    int wake[2];  /* a pipe that wakes the native thread */
+    int nudge[2]; /* a pipe that makes the thread that reads the link look up */
     uint32_t *ledger;
     size_t ledger_size;
     unsigned slots;
     atomic_bool dead, stopping, quit;
 
     pthread_mutex_t in_lock;
-    bool leading; /* a thread reads the link */
-    bool idle;    /* nothing came for a moment */
-    struct waiter *waiters;
-    struct chunk *in; /* is read into */
-    size_t parsed;    /* octets of in that are taken apart */
+    bool idle;              /* nothing came for a moment */
+    struct waiter *leader;  /* who reads the link, for all */
+    struct waiter *waiters; /* who sleeps */
+    struct chunk *in;       /* is read into */
+    size_t parsed;          /* octets of in that are taken apart */
     struct chunk *free_chunks;
     int free_chunk_count;
     struct item *free_items;
@@ -80,12 +80,16 @@ bool input_init(struct core *core);
 void input_free(struct core *core);
 void *watch_main(void *core);
 void core_poke(const int pipe[2]);
+void core_drain(const int pipe[2]);
 /* Reading, for core_wait.c. input_make_room and input_parse under in_lock; input_read without it, by one
  * thread. */
 void input_make_room(struct core *core);
 bool input_read(struct core *core);
 void input_parse(struct core *core);
+bool input_active(const struct core *core, uint16_t slot, uint32_t gen);
 enum received input_received(struct core *core, uint16_t slot, uint32_t gen);
+/* A request is over: who waits for something of it, a thread that the application left behind, goes on. */
+void wait_over(struct core *core, uint16_t slot);
 /* Wakes threads for what is left unread and waiting. */
 void input_promote(struct core *core);
 

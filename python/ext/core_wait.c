@@ -12,7 +12,8 @@ static bool satisfied(struct core *core, const struct waiter *w)
     case FOR_REQUEST:
         return core->first || atomic_load(&core->stopping);
     case FOR_GRANTED:
-        return core_granted(core, w->slot) > w->spent || core_canceled(core, w->slot, w->gen);
+        return !input_active(core, w->slot, w->gen) || core_granted(core, w->slot) > w->spent ||
+               core_canceled(core, w->slot, w->gen);
     default:
         return input_received(core, w->slot, w->gen) != RECEIVED_NONE;
     }
@@ -63,9 +64,9 @@ static void sleep_until_woken(struct core *core, struct waiter *w)
     pthread_cond_destroy(&w->cond);
 }
 
-static void lead(struct core *core)
+static void lead(struct core *core, struct waiter *w)
 {
-    core->leading = true;
+    core->leader = w;
     atomic_store_explicit(&core->unread, false, memory_order_relaxed);
     atomic_store_explicit(&core->unread_since, 0, memory_order_relaxed);
     input_make_room(core);
@@ -74,7 +75,7 @@ static void lead(struct core *core)
 /* The thread goes its way: somebody else has to read on, now or later. */
 static void leave(struct core *core, const struct waiter *w)
 {
-    if (core->leading || !core->waiters) {
+    if (core->leader || !core->waiters) {
         return;
     }
     if (w->what == FOR_REQUEST && core->first && requests_are_short(core)) {
@@ -88,15 +89,15 @@ static void wait_for(struct core *core, struct waiter *w)
 {
     pthread_mutex_lock(&core->in_lock);
     while (!satisfied(core, w)) {
-        if (core->leading) {
+        if (core->leader) {
             sleep_until_woken(core, w);
             continue;
         }
-        lead(core);
+        lead(core, w);
         pthread_mutex_unlock(&core->in_lock);
         bool something = input_read(core);
         pthread_mutex_lock(&core->in_lock);
-        core->leading = false;
+        core->leader = NULL;
         if (!something) {
             break;
         }
@@ -107,11 +108,23 @@ static void wait_for(struct core *core, struct waiter *w)
     pthread_mutex_unlock(&core->in_lock);
 }
 
+void wait_over(struct core *core, uint16_t slot)
+{
+    if (core->leader && core->leader->what != FOR_REQUEST && core->leader->slot == slot) {
+        core_poke(core->nudge);
+    }
+    for (struct waiter *w = core->waiters; w; w = w->next) {
+        if (w->what != FOR_REQUEST && w->slot == slot) {
+            pthread_cond_signal(&w->cond);
+        }
+    }
+}
+
 void input_promote(struct core *core)
 {
     pthread_mutex_lock(&core->in_lock);
     wake_satisfied(core, core->first);
-    if (!core->leading && core->waiters) {
+    if (!core->leader && core->waiters) {
         pthread_cond_signal(&core->waiters->cond);
     }
     atomic_store_explicit(&core->unread, false, memory_order_relaxed);

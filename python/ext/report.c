@@ -24,7 +24,7 @@ void answer_misdeed(Answer *self, PyObject *text)
     call_hook(self->link->hooks.misdeed, self->method, self->path, text);
 }
 
-void answer_report_cut(Answer *self, int64_t octets)
+void answer_report_cut(Answer *self, int64_t given)
 {
     if (self->excess) {
         return;
@@ -33,7 +33,7 @@ void answer_report_cut(Answer *self, int64_t octets)
     PyObject *text =
         PyUnicode_FromFormat("the application gave at least %lld octets of content where its Content-Length"
                              " is %lld: the rest was cut off",
-                             (long long)(self->sent + octets), (long long)self->head.length);
+                             (long long)given, (long long)self->head.length);
     answer_misdeed(self, text);
     Py_XDECREF(text);
 }

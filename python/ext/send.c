@@ -27,9 +27,11 @@ static int send_frame(Answer *self, int type, int flags, struct iovec *first, st
     }
     frame_header(header, first->iov_len + content->iov_len, type, flags, self->slot, self->gen);
     struct iovec parts[3] = {{header, HEADER}, *first, *content};
-    if (content->iov_len >= COPY_BELOW) {
+    /* Frames go out in the order in which they are made, under the GIL, whatever threads the application has.
+     */
+    if (content->iov_len >= COPY_BELOW && core_claim(core)) {
         PyThreadState *gil = PyEval_SaveThread();
-        core_flush(core, parts, 3, -1);
+        core_write_claimed(core, parts, 3, -1);
         PyEval_RestoreThread(gil);
         return 0;
     }
@@ -37,7 +39,7 @@ static int send_frame(Answer *self, int type, int flags, struct iovec *first, st
         PyErr_NoMemory();
         return -1;
     }
-    if (now) {
+    if (now || content->iov_len >= COPY_BELOW) {
         link_flush(self->link);
     }
     return 0;
@@ -113,6 +115,10 @@ static Py_ssize_t take_credit(Answer *self, size_t most)
         return no_octets(self->link);
     }
     for (;;) {
+        if (self->ended || self->over) {
+            PyErr_SetString(PyExc_AssertionError, "the answer was ended while a thread was writing it");
+            return -1;
+        }
         if (answer_gone(self)) {
             return set_disconnected(self);
         }
@@ -134,15 +140,16 @@ static Py_ssize_t take_credit(Answer *self, size_t most)
 
 int answer_send(Answer *self, const char *data, size_t len, int64_t known, bool last)
 {
+    int64_t given = self->given + (int64_t)len;
     if (self->head.length >= 0) {
-        uint64_t room = (uint64_t)(self->head.length - self->sent);
-        if (len > room) {
-            answer_report_cut(self, (int64_t)len);
-            len = (size_t)room;
-        }
-        last = len == room;
+        uint64_t room = (uint64_t)(self->head.length - self->given);
+        len = len > room ? (size_t)room : len;
+        last = false; /* what is sent is counted */
     }
-    self->sent += (int64_t)len;
+    self->given += (int64_t)len;
+    if (given > self->given) {
+        answer_report_cut(self, given);
+    }
     if (self->ended) {
         return 0;
     }
@@ -151,7 +158,8 @@ int answer_send(Answer *self, const char *data, size_t len, int64_t known, bool 
         if (n < 0) {
             return -1;
         }
-        int flags = last && (size_t)n == len ? END : 0;
+        self->sent += n;
+        int flags = (last && (size_t)n == len) || self->sent == self->head.length ? END : 0;
         if (!self->head_sent) {
             if (send_head(self, known, data, (size_t)n, flags, !flags) < 0) {
                 return -1;
@@ -186,12 +194,14 @@ int answer_chunk(Answer *self, PyObject *chunk)
     if (!answer_silent(self)) {
         return answer_send(self, PyBytes_AS_STRING(chunk), (size_t)len, -1, false);
     }
-    self->sent += len;
     return self->head_sent ? 0 : answer_send_head(self, -1, END);
 }
 
 void answer_cut_off(Answer *self, PyObject *why)
 {
+    if (self->ended) {
+        return;
+    }
     self->ended = true;
     self->final = false;
     Py_ssize_t len = 0;
@@ -222,10 +232,10 @@ int answer_end(Answer *self)
     if (answer_silent(self)) {
         return answer_send_head(self, -1, END);
     }
-    if (self->head.length > self->sent) {
+    if (self->head.length > self->given) {
         PyObject *why = PyUnicode_FromFormat(
             "the application gave %lld octets of content where its Content-Length is %lld",
-            (long long)self->sent, (long long)self->head.length);
+            (long long)self->given, (long long)self->head.length);
         answer_misdeed(self, why);
         answer_cut_off(self, why);
         Py_XDECREF(why);
@@ -239,10 +249,11 @@ int answer_end(Answer *self)
 
 void answer_send_file(Answer *self, int fd, int64_t offset, int64_t length, bool complete)
 {
-    self->sent = length;
+    self->given = length;
     if (!length || core_dead(self->link->core)) {
         return;
     }
+    self->ended = complete;
     uint8_t frame[HEADER + 16];
     frame_header(frame, 16, A_FILE, HAS_FD | (complete ? END : 0), self->slot, self->gen);
     store64(frame + HEADER, (uint64_t)offset);
@@ -251,12 +262,15 @@ void answer_send_file(Answer *self, int fd, int64_t offset, int64_t length, bool
     PyThreadState *gil = PyEval_SaveThread();
     core_flush(self->link->core, &part, 1, fd);
     PyEval_RestoreThread(gil);
-    self->ended = complete;
 }
 
 void answer_done(Answer *self)
 {
-    if (self->done || (self->ended && core_add_flags(self->link->core, self->last, DONE))) {
+    if (self->done) {
+        return;
+    }
+    self->done = true;
+    if (self->ended && core_add_flags(self->link->core, self->last, DONE)) {
         return;
     }
     uint64_t us = (core_now() - self->started) / 1000;

@@ -140,6 +140,9 @@ static PyObject *write_call(PyObject *object, PyObject *const *args, size_t narg
 
 static int give_back(Answer *self, uint32_t n)
 {
+    if (self->done || self->over) {
+        return 0; /* for the front, this request is no more */
+    }
     uint8_t frame[HEADER + 4];
     frame_header(frame, 4, A_WINDOW, 0, self->slot, self->gen);
     store32(frame + HEADER, n);
@@ -242,7 +245,7 @@ void answer_begin(Answer *self, const struct item *item, uint64_t started)
     self->started = started;
     self->spent = 0;
     self->last = (struct place){UINT64_MAX, 0};
-    self->sent = 0;
+    self->given = self->sent = 0;
     self->received = 0;
     self->slot = item->slot;
     self->gen = item->gen;

@@ -10,7 +10,7 @@ from . import frames, report
 from .fields import check_chunk, check_result, pack_headers, pack_status, plain_head
 from .files import FileWrapper, file_range
 from .frames import END, LENGTH
-from .link import Call, DisconnectedError
+from .link import ENDED_MEANWHILE, Call, DisconnectedError
 
 _NO_CONTENT = (204, 304)
 
@@ -27,7 +27,8 @@ class Answer:
         self._reason = b""
         self._fields = b""
         self._declared = -1  # the Content-Length that the application gave
-        self._sent = 0  # octets of content, counted even where none go out
+        self._given = 0  # octets of content that the application gave, within its Content-Length
+        self._sent = 0  # of those, what went out
         self._head_sent = False
         self._ended = False  # the answer is complete or cut: nothing more goes out
         self._excess = False
@@ -83,7 +84,8 @@ class Answer:
         """Say that the application has finished with the request."""
         if not self._done:
             microseconds = (time.monotonic_ns() - self._started) // 1000
-            self._call.send(frames.ANSWER_DONE, 0, frames.pack_u32(microseconds))
+            with self._call.lock:
+                self._call.send(frames.ANSWER_DONE, 0, frames.pack_u32(microseconds))
 
     def _content(self, result: Any) -> None:
         if type(result) in (list, tuple):
@@ -118,20 +120,26 @@ class Answer:
         # An application that left out the content for HEAD did not mean that GET has none.
         return -1 if known == 0 and self._method == "HEAD" else known
 
-    def _head(self, known: int, content: bytes, flags: int) -> None:
-        length = self._length(known)
-        if length >= 0:
-            flags |= LENGTH
-        head = frames.pack_head(self._status, self._started, max(length, 0), self._reason, self._fields)
-        self._head_sent = True
-        self._send_frame(frames.ANSWER_HEAD, flags, head + content)
-
-    def _send_frame(self, kind: int, flags: int, payload: bytes) -> None:
-        if flags & END:
-            self._ended = True
-            self._done = bool(self._final)
-            flags |= self._final
-        self._call.send(kind, flags, payload)
+    def _emit(self, content: bytes, known: int, flags: int) -> None:
+        """Send content in the next frame, which may be the first."""
+        with self._call.lock:
+            if self._ended:
+                raise AssertionError(ENDED_MEANWHILE)
+            kind, payload = frames.ANSWER_DATA, content
+            if not self._head_sent:
+                self._head_sent = True
+                length = self._length(known)
+                head = frames.pack_head(self._status, self._started, max(length, 0), self._reason, self._fields)
+                kind, payload = frames.ANSWER_HEAD, head + content
+                flags |= LENGTH if length >= 0 else 0
+            self._sent += len(content)
+            if self._sent == self._declared:
+                flags |= END
+            if flags & END:
+                self._ended = True
+                self._done = bool(self._final)
+                flags |= self._final
+            self._call.send(kind, flags, payload)
 
     def _whole(self, content: bytes) -> None:
         """The rest of the answer, all of it at hand."""
@@ -139,7 +147,7 @@ class Answer:
         if self._head_sent:
             self._chunk(content)
         elif self._silent():
-            self._head(len(content), b"", END)
+            self._emit(b"", len(content), END)
         else:
             self._send(content, len(content), True)
         self._end()
@@ -154,19 +162,20 @@ class Answer:
         if not self._silent():
             self._send(data, -1, False)
             return
-        self._sent += len(data)
         if not self._head_sent:
-            self._head(-1, b"", END)
+            self._emit(b"", -1, END)
 
     def _send(self, data: bytes, known: int, last: bool) -> None:
         """Send content within the Content-Length and the window."""
-        if self._declared >= 0:
-            left = self._declared - self._sent
-            if len(data) > left:
-                self._cut(len(data))
-                data = data[:left]
-            last = len(data) == left
-        self._sent += len(data)
+        with self._call.lock:
+            given = self._given + len(data)
+            if self._declared >= 0:
+                data = data[: self._declared - self._given]
+                last = False  # what is sent is counted
+            self._given += len(data)
+            excess = given - self._given
+        if excess:
+            self._cut(given)
         if self._ended:
             return
         rest = memoryview(data)
@@ -174,20 +183,18 @@ class Answer:
             n = self._call.take_credit(min(len(rest), frames.MAX_CONTENT)) if rest else 0
             piece, rest = bytes(rest[:n]), rest[n:]
             flags = END if last and not rest else 0
-            if not self._head_sent:
-                self._head(known, piece, flags)
-            elif piece or flags:
-                self._send_frame(frames.ANSWER_DATA, flags, piece)
+            if piece or flags or not self._head_sent:
+                self._emit(piece, known, flags)
             if not rest:
                 return
 
-    def _cut(self, octets: int) -> None:
+    def _cut(self, given: int) -> None:
         if not self._excess:
             self._excess = True
             report.misdeed(
                 self._method,
                 self._path,
-                f"the application gave at least {self._sent + octets} octets of content where its Content-Length is"
+                f"the application gave at least {given} octets of content where its Content-Length is"
                 f" {self._declared}: the rest was cut off",
             )
 
@@ -198,17 +205,18 @@ class Answer:
             return False
         self._check_started()
         if self._silent():
-            self._head(found.length, b"", END)
+            self._emit(b"", found.length, END)
             return True
         length = found.length if self._declared < 0 else min(found.length, self._declared)
         if found.length > length:
             self._cut(found.length)
         complete = length == self._length(found.length)
-        self._head(found.length, b"", END if complete and not length else 0)
-        self._sent = length
+        self._given = length
+        self._emit(b"", found.length, END if complete and not length else 0)
         if length:
-            self._call.send_file(END if complete else 0, found.offset, length, found.fd)
-            self._ended = complete
+            with self._call.lock:
+                self._ended = complete
+                self._call.send_file(END if complete else 0, found.offset, length, found.fd)
         self._end()
         return True
 
@@ -217,16 +225,12 @@ class Answer:
         self._check_started()
         if self._ended:
             return
-        if self._silent():
-            self._head(-1, b"", END)
-        elif self._declared > self._sent:
+        if self._declared > self._given and not self._silent():
             self._abort(
-                f"the application gave {self._sent} octets of content where its Content-Length is {self._declared}"
+                f"the application gave {self._given} octets of content where its Content-Length is {self._declared}"
             )
-        elif not self._head_sent:
-            self._head(0, b"", END)
         else:
-            self._send_frame(frames.ANSWER_DATA, END, b"")
+            self._emit(b"", -1 if self._silent() else 0, END)
 
     def _abort(self, why: str) -> None:
         report.misdeed(self._method, self._path, why)
@@ -240,6 +244,8 @@ class Answer:
             self._cut_off(str(error) if gone else report.one_line(error))
 
     def _cut_off(self, why: str) -> None:
-        self._ended = True
         why = why.encode()[:1024].decode("utf-8", "ignore")  # no half of a character
-        self._call.send(frames.ANSWER_ABORT, 0, why.encode())
+        with self._call.lock:
+            if not self._ended:
+                self._ended = True
+                self._call.send(frames.ANSWER_ABORT, 0, why.encode())

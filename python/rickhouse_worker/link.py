@@ -20,6 +20,9 @@ T = TypeVar("T")
 _GIVE_BACK = frames.CONTENT_CREDIT // 2
 
 
+ENDED_MEANWHILE = "the answer was ended while a thread was writing it"
+
+
 class DisconnectedError(ConnectionResetError):
     """Nobody waits for this answer any more."""
 
@@ -42,7 +45,12 @@ class Call:
         self._cut = False
         self._taken = 0
         self._asked = False
+        self._done = False
         self.over = False
+        # Held while a frame is made and written: frames go out in the order of what they say, whatever threads the
+        # application has.
+        self.lock = threading.Lock()
+        self.awaited = False  # somebody waits, or has waited, for something to come
 
     def gone(self) -> bool:
         """Whether nobody waits for the answer any more."""
@@ -63,13 +71,18 @@ class Call:
         """The next piece of streamed content, empty at its end."""
         if not (self._asked or self.over or self._pieces or self._complete or self._cut):
             self._asked = True
-            self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(0))  # the front may answer Expect: 100-continue
+            self._give_back(0)  # the front may answer Expect: 100-continue
         piece = self._link.wait(self._next_piece)
         self._taken += len(piece)
         if self._taken >= _GIVE_BACK:
-            self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(self._taken))
-            self._taken = 0
+            taken, self._taken = self._taken, 0
+            self._give_back(taken)
         return piece
+
+    def _give_back(self, octets: int) -> None:
+        with self.lock:
+            if not self._done:  # for the front, it would be no request
+                self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(octets))
 
     def _next_piece(self) -> bytes | None:
         if self.over:
@@ -82,6 +95,7 @@ class Call:
             raise ConnectionResetError("the content of the request was cut")
         if self.gone():
             raise DisconnectedError
+        self.awaited = True
         return None
 
     def take_credit(self, most: int) -> int:
@@ -89,18 +103,22 @@ class Call:
         return self._link.wait(lambda: self._take_credit(most))
 
     def _take_credit(self, most: int) -> int | None:
+        if self.over:
+            raise AssertionError(ENDED_MEANWHILE)
         if self.gone():
             raise DisconnectedError
         n = min(most, self.credit)
         self.credit -= n
+        self.awaited = self.awaited or not n
         return n or None
 
     def send(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
-        """Write a frame about this request."""
+        """Write a frame about this request, with the lock held."""
+        self._done = self._done or kind == frames.ANSWER_DONE or bool(flags & frames.DONE)
         self._link.send(frames.pack(kind, flags, self.slot, self.gen, payload))
 
     def send_file(self, flags: int, offset: int, length: int, fd: int) -> None:
-        """Write a FILE frame with its descriptor."""
+        """Write a FILE frame with its descriptor, with the lock held."""
         payload = frames.pack_range(offset, length)
         kind = frames.ANSWER_FILE
         self._link.send(frames.pack(kind, flags | frames.FD, self.slot, self.gen, payload), fd)
@@ -147,6 +165,9 @@ class Link:
         with self._changed:
             if self._calls.get(call.slot) is call:
                 del self._calls[call.slot]
+            if call.awaited:  # a thread that the application left behind may wait, or lead
+                self._changed.notify_all()
+                self._wake()
 
     def canceled(self, call: Call) -> bool:
         return self._ledger.canceled(call.slot, call.gen)
@@ -154,6 +175,9 @@ class Link:
     def stop(self) -> None:
         """Take no more requests. A signal handler may call it."""
         self._stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._wake_write.send(b"\0")
 

@@ -32,7 +32,8 @@ def run(call: Call, app: Application, environ: Environ) -> None:
     request = frames.parse_request(call.frame)
     if call.gone():
         call.frame.drop()
-        call.send(frames.ANSWER_ABORT, frames.DONE, b"the client has gone: the request was not run")
+        with call.lock:
+            call.send(frames.ANSWER_ABORT, frames.DONE, b"the client has gone: the request was not run")
         return
     raw: FileContent | StreamContent | None = None
     content: Any
