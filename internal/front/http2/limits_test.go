@@ -243,7 +243,7 @@ func TestControlFloods(t *testing.T) {
 
 // A client that makes the server answer and does not listen is not listened to.
 func TestDeafClient(t *testing.T) {
-	cfg := settings{common: front.Config{MinRateGrace: 200 * time.Millisecond, IdleTimeout: time.Second}, own: Config{MaxControls: 1000000}}
+	cfg := settings{common: front.Config{MinRate: 1 << 30, MinRateGrace: 200 * time.Millisecond}, own: Config{MaxControls: 1000000}}
 	s := start(t, cfg, hello)
 	r := s.dial()
 	var frames strings.Builder
@@ -304,6 +304,7 @@ func TestIdleTimeout(t *testing.T) {
 	r.get(1, "/")
 	r.answer(1)
 	r.goAway(wire.NoError)
+	_ = r.Close()
 	s.until("it is closed", func() bool { return s.open.Load() == 0 })
 }
 
@@ -324,7 +325,7 @@ func TestSlowContent(t *testing.T) {
 // A client that opens no window cannot hold an answer for ever: not by a stream's
 // window, nor by that of the connection.
 func TestStalledWindows(t *testing.T) {
-	cfg := settings{common: front.Config{MinRate: 1 << 30, MinRateGrace: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond}}
+	cfg := settings{common: front.Config{MinRate: 1 << 30, MinRateGrace: 50 * time.Millisecond}}
 	big := handler(func(x *exchange.Exchange) { x.Answer(200, strings.Repeat("a", 100000)) })
 	t.Run("stream", func(t *testing.T) {
 		s := start(t, cfg, big)

@@ -135,6 +135,9 @@ func (r *raw) read() (x2.Frame, error) {
 		g.ended = f.StreamEnded()
 		if n := uint32(len(f.Data())); n > 0 && !r.deaf {
 			r.ok(r.WriteWindowUpdate(0, n))
+			if !g.ended {
+				r.ok(r.WriteWindowUpdate(f.StreamID, n))
+			}
 		}
 	case *x2.RSTStreamFrame:
 		g.reset, g.code = true, wire.Code(f.ErrCode)
