@@ -19,6 +19,8 @@ MAX_PAYLOAD = 1 << 20
 MAX_CONTENT = 64 << 10  # octets of content in one frame
 ANSWER_CREDIT = 256 << 10  # the first window of an answer
 CONTENT_CREDIT = 64 << 10  # the first window of streamed request content
+PIECE_COST = 16  # what a piece of a message costs besides its octets
+FILE_COST = 4 << 10  # what a file costs that does not end its answer
 
 _FIXED = struct.Struct("<BBHHq")
 _HEAD = struct.Struct("<HQQ")

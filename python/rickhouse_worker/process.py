@@ -77,10 +77,13 @@ class Start:
             from .asgi import link, serve
         finally:
             sys.dont_write_bytecode = write_bytecode
-        self._link = link.Link(Wire(_duplicate(self._link_fd)), self._ledger)
-        os.register_at_fork(after_in_child=self._link.forked)
-        if self._stopping:
-            self._link.stop()
+
+        def make_link(server: serve.Server) -> link.LinkBase:
+            made = self._link = link.Link(Wire(_duplicate(self._link_fd)), self._ledger, server.start)
+            os.register_at_fork(after_in_child=made.forked)
+            if self._stopping:
+                made.stop()
+            return made
 
         def ready() -> None:
             self._ready("python", False, "asgi")
@@ -89,7 +92,7 @@ class Start:
             lines = text.strip().splitlines()
             self._failed("startup", lines[-1] if lines else "", text if len(lines) > 1 else "")
 
-        _serve(partial(serve.serve, self._link, app, threads, ready, failed))
+        _serve(partial(serve.serve, make_link, app, threads, ready, failed))
 
     def _stop(self) -> None:
         """Stop serving. A signal handler may call it."""

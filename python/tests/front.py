@@ -309,7 +309,7 @@ class Front:
         self.send(frame(7, 0, answer.slot, answer.gen, struct.pack("<H", code) + reason.encode()))
 
     def data(self, answer: Answer, content: bytes, flags: int = 0) -> None:
-        answer.sent_octets += len(content)
+        answer.sent_octets += len(content) + (16 if answer.websocket else 0)
         self.send(frame(3, flags, answer.slot, answer.gen, content))
 
     def window(self, answer: Answer, n: int) -> None:
@@ -317,7 +317,8 @@ class Front:
         self.send(frame(4, 0, answer.slot, answer.gen, struct.pack("<I", n)))
 
     def cancel(self, answer: Answer, flags: int = 0) -> None:
-        self.ledger[2 * answer.slot + 1] = answer.gen + 1
+        if flags != END:
+            self.ledger[2 * answer.slot + 1] = answer.gen + 1
         self.send(frame(5, flags, answer.slot, answer.gen))
 
     def state(self, answer: Answer) -> int:
@@ -399,12 +400,14 @@ class Front:
         content = self._take_content(answer, kind, flags, payload)
         if content is not None:
             assert len(content) <= MAX_CONTENT
-            answer.credit -= len(content)
-            assert answer.credit >= 0, "content past the window"
+            cost = len(content) + (16 if answer.accepted and kind == A_DATA else 0)
+            assert answer.credit >= len(content), "content past the window"
+            assert answer.credit > 0 or not cost, "an empty message past the window"
+            answer.credit -= cost
             answer.body += content
             answer.pieces.append(content)
-            if self.open_window and content:
-                self.window(answer, len(content))
+            if self.open_window and cost:
+                self.window(answer, cost)
             if answer.accepted:
                 self._take_piece(answer, content, flags)
         if kind != A_WINDOW and flags & END and not answer.accepted:
@@ -436,6 +439,11 @@ class Front:
             return payload
         if kind == A_FILE:
             assert flags & FD
+            if not flags & END:
+                answer.credit -= 4096
+                assert answer.credit >= 0, "a file past the window"
+                if self.open_window:
+                    self.window(answer, 4096)
             offset, length = struct.unpack("<QQ", payload)
             fd = self._fds.pop(0)
             assert os.fstat(fd).st_mode & 0o170000 == 0o100000

@@ -180,6 +180,17 @@ def test_disconnect(asgi: Front) -> None:
     assert "wait_disconnect" not in asgi.err()
 
 
+def test_a_client_that_has_only_stopped_sending(asgi: Front) -> None:
+    """It is told of, and gets its answer all the same."""
+    log(asgi)
+    answer = asgi.request("POST", "/wait_disconnect", content=b"x")
+    asgi.started(answer)
+    asgi.cancel(answer, END)
+    asgi.finish(answer)
+    assert (answer.body, answer.ended) == (b"late", True)
+    assert log(asgi) == "waiting,http.disconnect"
+
+
 def test_an_error_made_of_a_disconnect_is_not_logged(asgi: Front) -> None:
     answer = asgi.request("GET", "/wait_disconnect_and_wrap")
     asgi.until(lambda: len(answer.body) > 5000)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from typing import Protocol
 
 from .. import frames
-from .link import Call
+from .call import CallBase
 
 PIECE = 64 << 10  # octets of a piece at most
 _GIVE_BACK = frames.CONTENT_CREDIT // 2
@@ -27,11 +28,11 @@ class Content(Protocol):
         """The request is over."""
 
 
-def content_of(call: Call, octets: bytes, length: int) -> Content:
-    """The content of a request; octets is what came with it, length what was said of a file."""
-    if call.frame.fd >= 0:
-        return File(call.link.loop, call.frame.fd, length)
-    return Whole(octets) if call.frame.flags & frames.END else Stream(call)
+def content_of(call: CallBase, octets: bytes, fd: int, length: int) -> Content:
+    """The content of a request: octets that came with it, so much of a file, or what is to come."""
+    if fd >= 0:
+        return File(call.link.loop, fd, length)
+    return Whole(octets) if call.flags & frames.END else Stream(call)
 
 
 class Whole:
@@ -93,14 +94,15 @@ class File:
 class Stream:
     """Content as it arrives."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CallBase) -> None:
         self._call = call
+        self._pieces = call.pieces = deque()
         self._asked = False
         self._taken = 0
 
     async def take(self) -> Piece | None:
         call = self._call
-        while not call.pieces:
+        while not self._pieces:
             if call.complete:
                 return b"", False
             if call.cut or call.gone():
@@ -109,13 +111,13 @@ class Stream:
                 self._asked = True
                 call.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(0))  # the front may answer Expect: 100-continue
             await call.change()
-        piece = call.pieces.popleft().payload
+        piece = self._pieces.popleft().payload
         self._taken += len(piece)
-        more = bool(call.pieces) or not call.complete
+        more = bool(self._pieces) or not call.complete
         if more and self._taken >= _GIVE_BACK:
             call.give_back(self._taken)
             self._taken = 0
         return piece, more
 
     def finish(self) -> None:
-        self._call.pieces.clear()
+        self._call.pieces = None

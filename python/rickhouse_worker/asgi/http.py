@@ -6,53 +6,58 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..fields import kind_of, shown
+from .call import CallBase
 from .content import Content
-from .link import Call
-from .response import Response
+from .response import Response, ResponseBase
 
 _SENT = ("response.start", "response.body", "response.pathsend", "response.zerocopysend", "response.early_hint")
 TYPES = frozenset(f"http.{kind}" for kind in (*_SENT, "response.trailers"))
 
 
-class HTTP:
-    """What an application has of a request while it answers."""
+class HTTPBase(ResponseBase):
+    """What an application has of a request while it answers, for either twin."""
 
-    def __init__(self, call: Call, content: Content, response: Response) -> None:
-        self._call = call
-        self._content: Content | None = content  # None when all of it was taken
-        self._response = response
+    __slots__ = ()
+
+    _content: Content | None  # None when all of it was taken
 
     async def receive(self) -> dict[str, Any]:
         """ASGI: the next piece of content, then the end of the client's interest."""
-        if self._content is not None and not self._over():
+        if self._content is not None and not self._is_over():
             piece = await self._content.take()
-            if piece is not None and not piece[1]:
-                self._content = None
-            if piece is not None:
-                return {"type": "http.request", "body": piece[0], "more_body": piece[1]}
-            self._content = None
-            return {"type": "http.disconnect"}
-        while not self._over() and not self._call.cut:
+            if piece is None:
+                self.finish()
+                return {"type": "http.disconnect"}
+            if not piece[1]:
+                self.finish()
+            return {"type": "http.request", "body": piece[0], "more_body": piece[1]}
+        while not (self._is_over() or self._call.cut or self._call.left):
             await self._call.change()
         return {"type": "http.disconnect"}
 
-    def _over(self) -> bool:
-        return self._response.complete or self._call.gone()
+    def _is_over(self) -> bool:
+        return self.complete or self._call.over()
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """ASGI."""
         kind = type_of(message)
         if kind not in TYPES:
             raise ValueError(f"{shown(kind)} is not a message that an HTTP request takes")
-        await self._response.send(kind, message)
+        await self.answer(kind, message)
 
-    def returned(self) -> None:
-        """The application has returned."""
-        self._response.returned()
+    def finish(self) -> None:
+        """No more content will be taken."""
+        content, self._content = self._content, None
+        if content is not None:
+            content.finish()
 
-    def failed(self, why: str) -> None:
-        """The application has raised."""
-        self._response.cut(why)
+
+class HTTP(HTTPBase, Response):
+    """What an application has of a request, in pure Python."""
+
+    def __init__(self, call: CallBase, content: Content, method: str, path: str) -> None:
+        Response.__init__(self, call, method, path)
+        self._content = content
 
 
 def type_of(message: Any) -> str:

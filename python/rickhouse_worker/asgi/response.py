@@ -8,43 +8,42 @@ from typing import Any
 
 from .. import frames, report
 from ..frames import END, LENGTH
-from ..link import DisconnectedError
+from .call import CallBase
 from .fields import check_body, check_status, pack_headers
 from .files import FilePart, open_path, part_of
-from .link import Call
 
 _NO_CONTENT = (204, 304)
 _FILES = {"http.response.pathsend", "http.response.zerocopysend"}
 
 
-class Response:
-    """One answer. The head goes out with the first content, as ASGI wants it."""
+class ResponseBase:
+    """One answer, for either twin. The head goes out with the first content, as ASGI wants it."""
 
-    def __init__(self, call: Call, method: str, path: str) -> None:
-        self._call = call
-        self._method = method
-        self._path = path
-        self._started = time.monotonic_ns()
-        self._status = 0
-        self._fields = b""
-        self._declared = -1  # the Content-Length that the application gave
-        self._sent = 0  # octets of content, counted even where none go out
-        self._head_sent = False
-        self._content_over = False  # the application has given all its content
-        self._trailers: list[Any] | None = None  # what came of them so far, if there are to be some
-        self._ended = False  # the answer is complete or cut: nothing more goes out
-        self._excess = False
-        self.complete = False  # the application has sent everything
+    __slots__ = ()
+
+    _call: CallBase
+    method: str
+    path: str
+    _started: int  # by CLOCK_MONOTONIC, in nanoseconds
+    _status: int  # 0: there was no start message
+    _fields: bytes
+    _declared: int  # the Content-Length that the application gave, or -1
+    _sent: int  # octets of content, counted even where none go out
+    _head_sent: bool
+    _content_over: bool  # the application has given all its content
+    _trailers: list[Any] | None  # what came of them so far, if there are to be some
+    _ended: bool  # the answer is complete or cut: nothing more goes out
+    _excess: bool  # more content than _declared was told of
+    complete: bool  # the application has sent everything
 
     @property
     def begun(self) -> bool:
         """Whether there was a start message."""
         return self._status != 0
 
-    async def send(self, kind: str, message: Mapping[str, Any]) -> None:
+    async def answer(self, kind: str, message: Mapping[str, Any]) -> None:
         """Take a message; kind is its type, that of `websocket.http.response` by the names of HTTP."""
-        if self._call.gone() or self._call.closed is not None:
-            raise DisconnectedError
+        self._call.check_waited_for()
         if self.complete:
             raise RuntimeError(f"{kind} was sent after the answer was complete")
         if kind == "http.response.start":
@@ -96,17 +95,16 @@ class Response:
     async def _file(self, part: FilePart, last: bool) -> None:
         try:
             known = part.length if last else -1
-            while self._call.link.full():
-                await self._call.link.room()
             self._content_over = last
             length = self._within(part.length)
             if length and self._goes_out():
                 if not self._head_sent:
                     self._put(known, b"", 0)
                 flags = self._end_flag(last)
+                if not flags:
+                    await self._call.take_credit(frames.FILE_COST, frames.FILE_COST)
                 self._ended = bool(flags)
-                content = frames.pack_range(part.offset, length)
-                self._call.send(frames.ANSWER_FILE, flags, content, part.release())
+                await self._call.send_file(flags, frames.pack_range(part.offset, length), part.release())
             self._finish_content(known, last)
         finally:
             part.close()
@@ -126,13 +124,13 @@ class Response:
         return octets
 
     def _silent(self) -> bool:
-        return self._method == "HEAD" or self._status in _NO_CONTENT
+        return self.method == "HEAD" or self._status in _NO_CONTENT
 
     def _goes_out(self) -> bool:
         return not self._ended and not self._silent()
 
     def _sends_trailers(self) -> bool:
-        taken = self._call.frame.flags & frames.TAKES_TRAILERS
+        taken = self._call.flags & frames.TAKES_TRAILERS
         return self._trailers is not None and bool(taken) and not self._silent()
 
     def _end_flag(self, last: bool) -> int:
@@ -148,7 +146,7 @@ class Response:
         if self._declared >= 0 or self._status == 304:
             return self._declared
         # An application that left out the content for HEAD did not mean that GET has none.
-        return -1 if known == 0 and self._method == "HEAD" else known
+        return -1 if known == 0 and self.method == "HEAD" else known
 
     def _put(self, known: int, content: bytes, flags: int) -> None:
         """Send content, with the head before it if that is to come."""
@@ -193,7 +191,7 @@ class Response:
         """The application has returned."""
         if self._ended:
             return
-        if self._call.gone() or self._call.closed is not None:
+        if self._call.over():
             self.cut("the client has gone")
         else:
             what = "before its answer was complete" if self._status else "without an answer"
@@ -210,4 +208,19 @@ class Response:
         self.cut(why)
 
     def _misdeed(self, why: str) -> None:
-        report.misdeed(self._method, self._path, why)
+        report.misdeed(self.method, self.path, why)
+
+
+class Response(ResponseBase):
+    """One answer in pure Python."""
+
+    def __init__(self, call: CallBase, method: str, path: str) -> None:
+        self._call = call
+        self.method = method
+        self.path = path
+        self._started = time.monotonic_ns()
+        self._status = self._sent = 0
+        self._declared = -1
+        self._fields = b""
+        self._head_sent = self._content_over = self._ended = self._excess = self.complete = False
+        self._trailers = None

@@ -10,20 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .. import frames, report
-from ..frames import Request
+from ..frames import Frame, Request
 from ..link import DisconnectedError
+from .call import Call, CallBase
 from .content import content_of
-from .http import HTTP
+from .http import HTTP, HTTPBase
 from .lifespan import Lifespan, StartupError
-from .link import Call, Link
-from .response import Response
 from .scope import Scopes
 from .websocket import WebSocket
 
 _EAGER = sys.version_info >= (3, 12)
 
 
-def serve(link: Link, app: Any, threads: int, ready: Callable[[], None], failed: Callable[[str], None]) -> None:
+def serve(
+    make_link: Callable[[Server], Any], app: Any, threads: int, ready: Callable[[], None], failed: Callable[[str], None]
+) -> None:
     """Serve on this thread until the worker is to stop. `ready` is called after the startup of the application,
     `failed` with the reason where that fails."""
     loop = _new_loop()
@@ -31,7 +32,7 @@ def serve(link: Link, app: Any, threads: int, ready: Callable[[], None], failed:
     if threads > 1:
         loop.set_default_executor(ThreadPoolExecutor(threads, "rickhouse"))
     try:
-        loop.run_until_complete(_serve(link, app, ready, failed))
+        loop.run_until_complete(_serve(make_link, app, ready, failed))
     finally:
         _close(loop)
 
@@ -60,17 +61,19 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _serve(link: Link, app: Any, ready: Callable[[], None], failed: Callable[[str], None]) -> None:
+async def _serve(
+    make_link: Callable[[Server], Any], app: Any, ready: Callable[[], None], failed: Callable[[str], None]
+) -> None:
     lifespan = Lifespan(app)
+    server = Server(app, Scopes(lifespan.state))
+    link = make_link(server)
     try:
         await lifespan.startup()
     except StartupError as error:
         failed(str(error))
     ready()
-    server = Server(app, Scopes(lifespan.state))
-    link.attach(asyncio.get_running_loop(), server.start)
+    link.attach(asyncio.get_running_loop())
     await link.stopped()
-    await server.finished()
     await lifespan.shutdown()
     await link.flushed()
 
@@ -79,17 +82,22 @@ class Server:
     """Runs the requests of one application."""
 
     def __init__(self, app: Any, scopes: Scopes) -> None:
-        self._app = app
-        self._scopes = scopes
+        self.app = app
+        self.scopes = scopes
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, call: Call) -> None:
-        """Run a request."""
-        task = call.task = self._task(self._run(call, frames.parse_request(call.frame)))
-        if not task.done():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def start(self, call: Call, frame: Frame) -> None:
+        """Run a request, in pure Python."""
+        request = frames.parse_request(frame)
+        exchange, scope = self.exchange(call, frame, request)
+        call.task = self._task(self._run(call, exchange, scope))
+
+    def exchange(self, call: CallBase, frame: Frame, request: Request) -> tuple[HTTP | WebSocket, dict[str, Any]]:
+        """What the application gets of a request."""
+        if call.flags & frames.WEBSOCKET:
+            return WebSocket(call, request.path), self.scopes.websocket(request)
+        content = content_of(call, request.content, frame.fd, request.content_length)
+        return HTTP(call, content, request.method, request.path), self.scopes.http(frame, request)
 
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that runs at once as far as it goes without waiting, where Python can do that."""
@@ -97,41 +105,32 @@ class Server:
             return asyncio.Task(coroutine, loop=self._loop, eager_start=True)  # type: ignore[call-arg]
         return self._loop.create_task(coroutine)
 
-    async def finished(self) -> None:
-        """Wait for the end of all requests."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def _run(self, call: Call, request: Request) -> None:
-        """Run one request, from its scope to DONE."""
+    async def _run(self, call: Call, exchange: HTTP | WebSocket, scope: dict[str, Any]) -> None:
+        """Run one request, to DONE."""
         started = time.monotonic_ns()
-        content = content_of(call, request.content, request.content_length)
-        response = Response(call, request.method, request.path)
-        exchange: HTTP | WebSocket
-        if call.frame.flags & frames.WEBSOCKET:
-            exchange = WebSocket(call, response, started, request.path)
-            scope = self._scopes.websocket(request)
-        else:
-            exchange = HTTP(call, content, response)
-            scope = self._scopes.http(call.frame, request)
         try:
             if call.gone():
-                exchange.failed("the client has gone: the request was not run")
+                exchange.cut("the client has gone: the request was not run")
             else:
-                await self._app(scope, exchange.receive, exchange.send)
+                await self.app(scope, exchange.receive, exchange.send)
                 exchange.returned()
         except asyncio.CancelledError:
-            exchange.failed("the request was cancelled")
+            exchange.cut("the request was cancelled")
             raise
         except BaseException as error:
-            call.link.check_process(error)
-            if not _is_disconnect(error) or not (call.gone() or call.closed is not None):
-                report.failure(request.method, request.path, error)
-            exchange.failed(report.one_line(error))
+            raised(call, exchange, error)
         finally:
-            content.finish()
+            exchange.finish()
             call.send(frames.ANSWER_DONE, 0, frames.pack_u32((time.monotonic_ns() - started) // 1000))
             call.link.finish(call)
+
+
+def raised(call: CallBase, exchange: HTTPBase | WebSocket, error: BaseException) -> None:
+    """The application raised something else than its cancellation."""
+    call.link.check_process(error)
+    if not (call.over() and _is_disconnect(error)):
+        report.failure(exchange.method, exchange.path, error)
+    exchange.cut(report.one_line(error))
 
 
 def _is_disconnect(error: BaseException) -> bool:

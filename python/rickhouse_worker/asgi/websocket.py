@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +11,9 @@ from .. import frames, report
 from ..fields import kind_of, shown
 from ..frames import END, TEXT
 from ..link import DisconnectedError
+from .call import CallBase
 from .fields import pack_headers
 from .http import type_of
-from .link import Call
 from .response import Response
 
 _MAX_REASON = 123  # RFC 6455 §5.5: a control frame has 125 octets
@@ -31,11 +33,12 @@ class ClosedError(DisconnectedError):
 class WebSocket:
     """What an application has of a WebSocket."""
 
-    def __init__(self, call: Call, response: Response, started: int, path: str) -> None:
+    def __init__(self, call: CallBase, path: str) -> None:
+        self.method, self.path = "GET", path
         self._call = call
-        self._response = response  # to a handshake that is refused
-        self._started = started
-        self._path = path
+        self._pieces = call.pieces = deque()
+        self._response = Response(call, "GET", path)  # to a handshake that is refused
+        self._started = time.monotonic_ns()
         self._connected = False  # websocket.connect was received
         self._accepted = False
         self._closed = False  # by the application
@@ -48,11 +51,11 @@ class WebSocket:
             self._connected = True
             return {"type": "websocket.connect"}
         while True:
-            while call.pieces:
-                message = self._take(call.pieces.popleft())
+            while self._pieces:
+                message = self._take(self._pieces.popleft())
                 if message is not None:
                     return message
-            if call.closed is not None or call.gone() or self._response.complete:
+            if call.over() or self._response.complete:
                 code, reason = call.closed or (1006, "")
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
             await call.change()
@@ -65,7 +68,7 @@ class WebSocket:
         content = b"".join(self._message)
         self._message.clear()
         if not self._closed and self._call.closed is None:
-            self._call.give_back(len(piece.payload))
+            self._call.give_back(len(piece.payload) + frames.PIECE_COST)
         if not piece.flags & TEXT:
             return {"type": "websocket.receive", "bytes": content}
         try:
@@ -76,13 +79,11 @@ class WebSocket:
     async def send(self, message: Mapping[str, Any]) -> None:
         """ASGI."""
         kind = type_of(message)
-        call = self._call
         if self._closed:
             raise ClosedError
-        if call.gone() or call.closed is not None:
-            raise DisconnectedError
+        self._call.check_waited_for()
         if kind in _RESPONSES and not self._accepted:
-            await self._response.send(_RESPONSES[kind], message)
+            await self._response.answer(_RESPONSES[kind], message)
         elif self._response.begun or kind not in self._expected():
             raise RuntimeError(f"{kind} was sent where {self._wanted()} is to come")
         elif kind == "websocket.accept":
@@ -115,18 +116,18 @@ class WebSocket:
     async def _close(self, message: Mapping[str, Any]) -> None:
         code, reason = close_of(message)
         if not self._accepted:
-            await self._response.send("http.response.start", {"status": 403})
-            await self._response.send("http.response.body", {})
+            await self._response.answer("http.response.start", {"status": 403})
+            await self._response.answer("http.response.body", {})
         else:
             self._call.send(frames.ANSWER_CLOSE, 0, frames.pack_close(code, reason))
         self._closed = True
         self._call.wake()
 
     async def _send(self, message: Mapping[str, Any]) -> None:
-        content, flags = content_of(message)
+        content, flags = payload_of(message)
         rest = memoryview(content)
         while True:
-            n = await self._call.take_credit(min(len(rest), frames.MAX_CONTENT)) if rest else 0
+            n = await self._call.take_credit(min(len(rest), frames.MAX_CONTENT), besides=frames.PIECE_COST)
             piece, rest = bytes(rest[:n]), rest[n:]
             self._call.send(frames.ANSWER_DATA, flags if rest else flags | END, piece)
             if not rest:
@@ -137,15 +138,19 @@ class WebSocket:
         if not self._accepted:
             self._response.returned()
 
-    def failed(self, why: str) -> None:
-        """The application has raised."""
+    def finish(self) -> None:
+        """No more messages will be taken."""
+        self._call.pieces = None
+
+    def cut(self, why: str) -> None:
+        """End it if it has not ended yet."""
         if not self._accepted:
             self._response.cut(why)
         elif not self._closed and self._call.closed is None:
             self._call.send(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
 
 
-def content_of(message: Mapping[str, Any]) -> tuple[bytes, int]:
+def payload_of(message: Mapping[str, Any]) -> tuple[bytes, int]:
     """The octets of a `websocket.send` message, and TEXT if they are text."""
     text, octets = message.get("text"), message.get("bytes")
     if (text is None) == (octets is None):
