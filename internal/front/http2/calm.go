@@ -1,6 +1,7 @@
 package http2
 
-// budget is how much of something there may be within a period.
+// budget is how much of something there may be within a period, and more where
+// it is earned.
 type budget struct {
 	left, most int
 	since      int64
@@ -11,14 +12,14 @@ func (b *budget) start(now int64, most int) { *b = budget{left: most, most: most
 // spend takes one and reports whether it was there.
 func (b *budget) spend(now int64) bool {
 	if now-b.since >= period {
-		b.since, b.left = now, b.most
+		b.since, b.left = now, max(b.left, b.most)
 	}
 	b.left--
 	return b.left >= 0
 }
 
-// earn gives n back.
-func (b *budget) earn(n int) { b.left = min(b.left+n, b.most) }
+// earn adds n, to be spent whenever.
+func (b *budget) earn(n int) { b.left += n }
 
 // ring is the streams that were reset last.
 type ring struct {

@@ -1,0 +1,126 @@
+package http2
+
+import (
+	"errors"
+	"testing"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	wire "rickhouse/internal/wire/http2"
+)
+
+// drain tells the door to drain.
+func (s *server) drain() {
+	s.t.Helper()
+	s.on(func() { s.door.Drain() })
+}
+
+// What was sent before the client knew is served, and the connection closes after
+// it: nothing is lost.
+func TestDrain(t *testing.T) {
+	h := newKeeper()
+	s := start(t, settings{}, h)
+	r := s.dial()
+	r.get(1, "/running")
+	running := wait(t, h.xs, "a request")
+	s.drain()
+	r.get(3, "/crossed") // the client has not read anything yet
+	crossed := wait(t, h.xs, "what crossed the first GOAWAY")
+	if len(r.goAways) > 0 {
+		t.Fatal("the client has read too much")
+	}
+	// Reading answers no PING, so that the second GOAWAY comes by time.
+	r.until("the second GOAWAY", func() bool { return len(r.goAways) == 2 })
+	if r.goAways[0] != wire.MaxStream || r.goAways[1] != 3 {
+		t.Errorf("the last streams are %v", r.goAways)
+	}
+	r.get(5, "/late")
+	s.on(func() {
+		running.Answer(200, "one")
+		crossed.Answer(200, "two")
+	})
+	if a, b := r.answer(1), r.answer(3); string(a.body) != "one" || string(b.body) != "two" {
+		t.Errorf("got %+v, %+v", a, b)
+	}
+	r.ended()
+	if len(h.xs) > 0 {
+		t.Error("what came after the last stream is served")
+	}
+	_ = r.Close()
+	s.until("it is closed", func() bool { return s.open.Load() == 0 })
+}
+
+// A client that answers the PING has read the first GOAWAY: no need to wait.
+func TestDrainIdle(t *testing.T) {
+	s := start(t, settings{}, hello)
+	r := s.dial()
+	r.get(1, "/")
+	r.answer(1)
+	s.drain()
+	r.until("the first GOAWAY", func() bool { return len(r.goAways) == 1 })
+	r.ok(r.WritePing(true, [8]byte([]byte(drainPing))))
+	r.goAway(wire.NoError)
+	if len(r.goAways) != 2 || r.goAways[1] != 1 {
+		t.Errorf("the last streams are %v", r.goAways)
+	}
+}
+
+func TestDrainNewConnection(t *testing.T) {
+	s := start(t, settings{}, hello)
+	s.drain()
+	r := s.dial()
+	r.get(1, "/")
+	if g := r.answer(1); g.fields[":status"] != "200" {
+		t.Errorf("got %+v", g)
+	}
+	r.ended()
+}
+
+func TestKeepaliveRequests(t *testing.T) {
+	s := start(t, settings{common: front.Config{KeepaliveRequests: 2}}, hello)
+	r := s.dial()
+	r.get(1, "/")
+	r.get(3, "/")
+	r.answer(1)
+	r.answer(3)
+	r.goAway(wire.NoError)
+}
+
+func TestClose(t *testing.T) {
+	h := newKeeper()
+	s := start(t, settings{}, h)
+	idle, running := s.dial(), s.dial()
+	running.get(1, "/")
+	x := wait(t, h.xs, "a request")
+	idle.pinged()
+	s.on(s.door.Close)
+	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrShutdown) {
+		t.Errorf("got %v", cause)
+	}
+	idle.ended()
+	running.ended()
+	s.on(func() { x.Abort(exchange.ErrShutdown) })
+	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrShutdown) {
+		t.Errorf("observed %+v", o)
+	}
+	if n := s.open.Load(); n != 0 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
+func TestEvict(t *testing.T) {
+	h := newKeeper()
+	s := start(t, settings{}, h)
+	busy, idle := s.dial(), s.dial()
+	busy.get(1, "/")
+	wait(t, h.xs, "a request")
+	idle.pinged()
+	for i, want := range []bool{true, false} {
+		s.on(func() {
+			if got := s.door.Evict(); got != want {
+				t.Errorf("%d: got %v", i, got)
+			}
+		})
+	}
+	idle.goAway(wire.NoError)
+}
