@@ -47,7 +47,7 @@ var ErrResponse = errors.New("the response cannot be sent")
 // AppendHead appends the head of res to dst and says how its content is framed.
 // Fields that are the connection's business are dropped: Connection,
 // Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Content-Length
-// (which goes by res.ContentLength) and, unless the status is 101, Upgrade.
+// (which goes by res.ContentLength) and, unless the status is 101 or 426, Upgrade.
 // With ByClose the connection has to be closed after the content. If there is an
 // error, dst comes back as it was.
 func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, error) {
@@ -64,7 +64,7 @@ func AppendHead(dst []byte, res *exchange.Response, r *Reply) ([]byte, Framing, 
 		case HopField:
 			continue
 		case UpgradeField:
-			if res.Status != http.StatusSwitchingProtocols {
+			if !upgrades(res.Status) {
 				continue
 			}
 		case DateField:
@@ -180,13 +180,24 @@ func appendFraming(dst []byte, f Framing, res *exchange.Response, r *Reply, inte
 		dst = strconv.AppendInt(dst, res.ContentLength, 10)
 		dst = append(dst, '\r', '\n')
 	}
+	upgrade := upgrades(res.Status) && res.Has([]byte("upgrade"))
 	switch {
+	case upgrade && (r.Close || f == ByClose):
+		dst = append(dst, "Connection: close, upgrade\r\n"...)
+	case upgrade:
+		dst = append(dst, "Connection: upgrade\r\n"...)
 	case r.Close || f == ByClose:
 		dst = append(dst, "Connection: close\r\n"...)
 	case r.Version == exchange.HTTP10:
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	return dst
+}
+
+// upgrades reports whether Upgrade may stand in a response of that status: the
+// protocol that follows, or the one that is wanted (RFC 9110 §7.8, §15.5.22).
+func upgrades(status int) bool {
+	return status == http.StatusSwitchingProtocols || status == http.StatusUpgradeRequired
 }
 
 // FieldKind tells response fields that are not just passed on.

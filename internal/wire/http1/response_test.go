@@ -51,6 +51,8 @@ func TestAppendHead(t *testing.T) {
 		{"205", response(205, 3), reply, "HTTP/1.1 205 Reset Content\r\n" + added + "Content-Length: 0\r\n\r\n", NoContent},
 		{"103", response(103, -1, "Link", "</a>"), closing, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", NoContent},
 		{"101", response(101, -1, "Upgrade", "x"), reply, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n" + added + "Connection: upgrade\r\n\r\n", Tunnel},
+		{"426", response(426, 0, "Upgrade", "x"), reply, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: x\r\n" + added + "Content-Length: 0\r\nConnection: upgrade\r\n\r\n", ByLength},
+		{"426 closing", response(426, 0, "Upgrade", "x"), closing, "HTTP/1.1 426 Upgrade Required\r\nUpgrade: x\r\n" + added + "Content-Length: 0\r\nConnection: close, upgrade\r\n\r\n", ByLength},
 		{"CONNECT", response(200, 3), connect, "HTTP/1.1 200 OK\r\n" + added + "\r\n", Tunnel},
 		{"CONNECT refused", response(403, 3), connect, "HTTP/1.1 403 Forbidden\r\n" + added + "Content-Length: 3\r\n\r\n", ByLength},
 		{
