@@ -81,9 +81,6 @@ static int from_file(Answer *self, PyObject *wrapper)
         return answer_send_head(self, there, END) < 0 ? -1 : 1;
     }
     int64_t length = self->head.length >= 0 && self->head.length < there ? self->head.length : there;
-    if (there > length) {
-        answer_report_cut(self, there);
-    }
     bool complete = length == answer_announced(self, there);
     if (answer_send_head(self, there, complete && !length ? END : 0) < 0) {
         return -1;
@@ -132,8 +129,9 @@ static int content_of(Answer *self, PyObject *result)
         Py_XDECREF(right);
         return right ? from_iterable(self, result) : -1;
     }
-    if ((PyObject *)Py_TYPE(result) == self->link->hooks.FileWrapper && !self->head_sent) {
-        int sent = from_file(self, result);
+    if ((PyObject *)Py_TYPE(result) == self->link->hooks.FileWrapper) {
+        self->of_file = true;
+        int sent = self->head_sent ? 0 : from_file(self, result);
         if (sent) {
             return sent < 0 ? -1 : 0;
         }

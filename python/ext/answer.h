@@ -25,7 +25,8 @@ struct Answer {
     bool head_sent;
     bool ended; /* the answer is complete or cut: nothing more goes out */
     bool excess;
-    bool final; /* nothing will be left to do after the answer */
+    bool of_file; /* more than Content-Length is no mistake then (PEP 3333, file_wrapper) */
+    bool final;   /* nothing will be left to do after the answer */
     bool done;
     bool over;  /* the request is */
     bool asked; /* for streamed content */
@@ -59,7 +60,8 @@ void answer_cut_off(Answer *self, PyObject *why);
 void answer_done(Answer *self);
 
 /* report.c. The application raised; broke a rule, as text says (NULL: text could not be made); or gave so
- * many octets, more than its Content-Length, which is told once. No exception is set afterwards. */
+ * many octets, more than its Content-Length, which is told once, if it is a mistake. No exception is set
+ * afterwards. */
 void answer_failed(Answer *self, PyObject *error);
 void answer_misdeed(Answer *self, PyObject *text);
 void answer_report_cut(Answer *self, int64_t given);

@@ -26,10 +26,11 @@ void answer_misdeed(Answer *self, PyObject *text)
 
 void answer_report_cut(Answer *self, int64_t given)
 {
-    if (self->excess) {
+    bool told = self->excess || self->of_file;
+    self->excess = true;
+    if (told) {
         return;
     }
-    self->excess = true;
     PyObject *text =
         PyUnicode_FromFormat("the application gave at least %lld octets of content where its Content-Length"
                              " is %lld: the rest was cut off",

@@ -249,8 +249,8 @@ void answer_begin(Answer *self, const struct item *item, uint64_t started)
     self->received = 0;
     self->slot = item->slot;
     self->gen = item->gen;
-    self->head_sent = self->ended = self->excess = self->final = self->done = self->over = self->asked =
-        false;
+    self->head_sent = self->ended = self->excess = self->of_file = self->final = self->done = self->over =
+        self->asked = false;
 }
 
 static void detach_write(Answer *self)

@@ -32,6 +32,7 @@ class Answer:
         self._head_sent = False
         self._ended = False  # the answer is complete or cut: nothing more goes out
         self._excess = False
+        self._of_file = False  # more than Content-Length is no mistake then (PEP 3333, file_wrapper)
         self._final = 0  # DONE if nothing will be left to do after the answer
         self._done = False
 
@@ -95,8 +96,10 @@ class Answer:
             self._whole(b"".join(result))
             return
         check_result(result)
-        if type(result) is FileWrapper and self._file(result):
-            return
+        if type(result) is FileWrapper:
+            self._of_file = True
+            if self._file(result):
+                return
         for chunk in result:
             check_chunk(chunk)
             self._chunk(chunk)
@@ -189,8 +192,9 @@ class Answer:
                 return
 
     def _cut(self, given: int) -> None:
-        if not self._excess:
-            self._excess = True
+        told = self._excess or self._of_file
+        self._excess = True
+        if not told:
             report.misdeed(
                 self._method,
                 self._path,
@@ -208,8 +212,6 @@ class Answer:
             self._emit(b"", found.length, END)
             return True
         length = found.length if self._declared < 0 else min(found.length, self._declared)
-        if found.length > length:
-            self._cut(found.length)
         complete = length == self._length(found.length)
         self._given = length
         self._emit(b"", found.length, END if complete and not length else 0)

@@ -30,9 +30,10 @@ def test_from_the_current_offset(wsgi: Front, kind: str, start: int) -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "memory"])
 def test_content_length(wsgi: Front, kind: str) -> None:
+    before = len(wsgi.err())
     answer = wsgi.get("/file", query=f"kind={kind}&start=100&length=50")
     assert (answer.body, answer.length, answer.ended) == (FILE[100:150], 50, True)
-    assert "where its Content-Length is 50: the rest was cut off" in wsgi.err()
+    assert wsgi.err()[before:] == "", "a part of a file is nothing to complain of"
     answer = wsgi.get("/file", query=f"kind={kind}&start=100&length={len(FILE) - 100}")
     assert (answer.body, answer.ended) == (FILE[100:], True)
     answer = wsgi.get("/file", query=f"kind={kind}&start=100&length={len(FILE)}")
