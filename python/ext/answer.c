@@ -89,6 +89,12 @@ static int from_file(Answer *self, PyObject *wrapper)
     return answer_end(self) < 0 ? -1 : 1;
 }
 
+/* Nothing that the application could still give is of use. An endless stream must not run on for a HEAD. */
+static bool enough(const Answer *self)
+{
+    return self->excess || (self->ended && answer_silent(self));
+}
+
 static int from_iterable(Answer *self, PyObject *result)
 {
     PyObject *iterator = PyObject_GetIter(result);
@@ -108,7 +114,7 @@ static int from_iterable(Answer *self, PyObject *result)
     }
     PyObject *chunk = NULL;
     int ok = 0;
-    while (ok == 0 && !self->excess && (chunk = PyIter_Next(iterator))) {
+    while (ok == 0 && !enough(self) && (chunk = PyIter_Next(iterator))) {
         ok = check_chunk(self, chunk) < 0 ? -1 : answer_chunk(self, chunk);
         Py_DECREF(chunk);
         if (self->ended) {

@@ -100,12 +100,17 @@ class Answer:
             self._of_file = True
             if self._file(result):
                 return
-        for chunk in result:
-            check_chunk(chunk)
-            self._chunk(chunk)
-            if self._excess:
-                break
+        if not self._enough():
+            for chunk in result:
+                check_chunk(chunk)
+                self._chunk(chunk)
+                if self._enough():
+                    break
         self._end()
+
+    def _enough(self) -> bool:
+        """Nothing that the application could still give is of use. An endless stream must not run on for a HEAD."""
+        return self._excess or (self._ended and self._silent())
 
     def _silent(self) -> bool:
         return self._method == "HEAD" or self._status in _NO_CONTENT

@@ -28,6 +28,13 @@ def test_gone_while_streaming(wrong: Front, path: str, noted: bytes) -> None:
     assert wrong.err()[before:] == ""
 
 
+def test_an_endless_stream_ends_for_head(wrong: Front) -> None:
+    wrong.get("/history")
+    answer = wrong.get("/endless", "HEAD")
+    assert (answer.status, answer.body, answer.ended) == (200, b"", True)
+    assert wrong.get("/history").body == b"generator closed"
+
+
 def test_gone_before_the_start(wrong: Front) -> None:
     wrong.get("/history")
     answer, octets = wrong.build("GET", "/endless")
