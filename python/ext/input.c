@@ -1,4 +1,5 @@
-/* wsgi.input for small content: read, readline, readlines and iteration as on files. */
+/* wsgi.input for small content: what PEP 3333 asks for, quickly. Whoever wants more of a file (seek, close,
+ * what io.TextIOWrapper needs) makes a BytesIO of it, which then does everything. */
 #include "rickhouse.h"
 
 #include <string.h>
@@ -6,7 +7,64 @@
 typedef struct {
     PyObject_HEAD PyObject *content; /* bytes, or NULL: none */
     Py_ssize_t at;
+    PyObject *bytes_io; /* the type */
+    PyObject *file;     /* a BytesIO, or NULL: nobody wanted more */
 } Input;
+
+static PyObject *make_file(Input *self)
+{
+    PyObject *file = self->content ? PyObject_CallOneArg(self->bytes_io, self->content)
+                                   : PyObject_CallNoArgs(self->bytes_io);
+    PyObject *at = file ? PyObject_CallMethod(file, "seek", "n", self->at) : NULL;
+    if (!at) {
+        Py_XDECREF(file);
+        return NULL;
+    }
+    Py_DECREF(at);
+    REPLACE(self->file, file);
+    return file;
+}
+
+static PyObject *on_file(Input *self, const char *name, PyObject *const *args, Py_ssize_t n)
+{
+    PyObject *method = PyObject_GetAttrString(self->file, name);
+    PyObject *result = method ? PyObject_Vectorcall(method, args, (size_t)n, NULL) : NULL;
+    Py_XDECREF(method);
+    return result;
+}
+
+/* What only a file does. */
+#define OF_A_FILE(X)                                                                                         \
+    X(__enter__)                                                                                             \
+    X(__exit__)                                                                                              \
+    X(close)                                                                                                 \
+    X(fileno)                                                                                                \
+    X(flush)                                                                                                 \
+    X(getbuffer)                                                                                             \
+    X(getvalue)                                                                                              \
+    X(isatty)                                                                                                \
+    X(read1)                                                                                                 \
+    X(readable)                                                                                              \
+    X(readinto)                                                                                              \
+    X(readinto1)                                                                                             \
+    X(seek)                                                                                                  \
+    X(seekable)                                                                                              \
+    X(tell)                                                                                                  \
+    X(writable)
+
+#define X(name)                                                                                              \
+    static PyObject *input_##name(Input *self, PyObject *const *args, Py_ssize_t n)                          \
+    {                                                                                                        \
+        return self->file || make_file(self) ? on_file(self, #name, args, n) : NULL;                         \
+    }
+OF_A_FILE(X)
+#undef X
+
+static PyObject *input_closed(Input *self, void *unused)
+{
+    (void)unused;
+    return self->file ? PyObject_GetAttrString(self->file, "closed") : Py_NewRef(Py_False);
+}
 
 static Py_ssize_t size_of(const Input *self)
 {
@@ -63,6 +121,9 @@ static Py_ssize_t line_length(const Input *self, Py_ssize_t most)
 
 static PyObject *input_read(Input *self, PyObject *const *args, Py_ssize_t n)
 {
+    if (self->file) {
+        return on_file(self, "read", args, n);
+    }
     Py_ssize_t size = size_argument(args, n, "read");
     if (size == -2) {
         return NULL;
@@ -73,6 +134,9 @@ static PyObject *input_read(Input *self, PyObject *const *args, Py_ssize_t n)
 
 static PyObject *input_readline(Input *self, PyObject *const *args, Py_ssize_t n)
 {
+    if (self->file) {
+        return on_file(self, "readline", args, n);
+    }
     Py_ssize_t size = size_argument(args, n, "readline");
     if (size == -2) {
         return NULL;
@@ -82,6 +146,9 @@ static PyObject *input_readline(Input *self, PyObject *const *args, Py_ssize_t n
 
 static PyObject *input_readlines(Input *self, PyObject *const *args, Py_ssize_t n)
 {
+    if (self->file) {
+        return on_file(self, "readlines", args, n);
+    }
     Py_ssize_t hint = size_argument(args, n, "readlines"), total = 0;
     if (hint == -2) {
         return NULL;
@@ -104,27 +171,30 @@ static PyObject *input_readlines(Input *self, PyObject *const *args, Py_ssize_t 
 
 static PyObject *input_next(Input *self)
 {
+    if (self->file) {
+        return PyIter_Next(self->file);
+    }
     return left(self) ? cut(self, line_length(self, -1)) : NULL;
-}
-
-static PyObject *input_readable(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    Py_RETURN_TRUE;
 }
 
 static void input_dealloc(Input *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF(self->content);
+    Py_XDECREF(self->bytes_io);
+    Py_XDECREF(self->file);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
-PyObject *input_new(struct module_state *state)
+PyObject *input_new(Link *link)
 {
-    return state->input_type->tp_alloc(state->input_type, 0);
+    PyTypeObject *type = link->state->input_type;
+    Input *self = (Input *)type->tp_alloc(type, 0);
+    if (self) {
+        self->bytes_io = Py_NewRef(link->hooks.BytesIO);
+    }
+    return (PyObject *)self;
 }
 
 int input_fill(PyObject *input, struct span content)
@@ -138,23 +208,36 @@ int input_fill(PyObject *input, struct span content)
         }
     }
     REPLACE(self->content, octets);
+    Py_CLEAR(self->file);
     self->at = 0;
     return 0;
 }
 
 static PyMethodDef methods[] = {
-    {"read", (PyCFunction)(void (*)(void))input_read, METH_FASTCALL, "Read so many octets, or all."},
+#define X(name) {#name, (PyCFunction)(void (*)(void))input_##name, METH_FASTCALL, "As on io.BytesIO."},
+    OF_A_FILE(X)
+#undef X
+        {"read", (PyCFunction)(void (*)(void))input_read, METH_FASTCALL, "Read so many octets, or all."},
     {"readline", (PyCFunction)(void (*)(void))input_readline, METH_FASTCALL,
      "Read a line, or so much of it."},
     {"readlines", (PyCFunction)(void (*)(void))input_readlines, METH_FASTCALL,
      "Read lines, about so many octets."},
-    {"readable", input_readable, METH_NOARGS, "True."},
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef properties[] = {
+    {"closed", (getter)input_closed, NULL, "As on io.BytesIO.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The content of a request."}, {Py_tp_dealloc, input_dealloc}, {Py_tp_methods, methods},
-    {Py_tp_iter, PyObject_SelfIter},          {Py_tp_iternext, input_next},   {0, NULL},
+    {Py_tp_doc, "The content of a request."},
+    {Py_tp_dealloc, input_dealloc},
+    {Py_tp_getset, properties},
+    {Py_tp_methods, methods},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, input_next},
+    {0, NULL},
 };
 
 PyType_Spec input_spec = {

@@ -60,7 +60,7 @@ static PyObject *small_input(struct server *server, struct span content)
         Py_CLEAR(server->input);
     }
     if (!server->input) {
-        server->input = input_new(server->link->state);
+        server->input = input_new(server->link);
     }
     if (!server->input || input_fill(server->input, content) < 0) {
         return NULL;

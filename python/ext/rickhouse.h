@@ -20,6 +20,7 @@
 
 /* The functions of rickhouse_worker.hooks. */
 #define HOOKS(X)                                                                                             \
+    X(BytesIO)                                                                                               \
     X(DisconnectedError)                                                                                     \
     X(FileWrapper)                                                                                           \
     X(check_chunk)                                                                                           \
@@ -95,7 +96,7 @@ PyObject *environ_make(struct environ *environ, const struct request *request, P
 int environ_set_input(struct environ *environ, PyObject *dict, PyObject *input);
 
 /* A small wsgi.input. */
-PyObject *input_new(struct module_state *state);
+PyObject *input_new(Link *link);
 /* Gives it the content of another request. */
 int input_fill(PyObject *input, struct span content);
 

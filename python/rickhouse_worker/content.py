@@ -29,6 +29,16 @@ class FileContent(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = offset + (0, self._at, self._size)[whence]
+        if at < 0:
+            raise ValueError(f"negative seek position {at}")
+        self._at = at
+        return at
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         n = min(len(buffer), self._size - self._at)
         piece = self._pread(n) if n > 0 else b""

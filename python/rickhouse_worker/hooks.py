@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any, NoReturn
 
 from .content import FileContent, StreamContent, buffered
@@ -13,6 +14,7 @@ from .report import failure, leave, misdeed, one_line
 from .tls import environ as tls_environ
 
 __all__ = [
+    "BytesIO",
     "DisconnectedError",
     "FileWrapper",
     "check_chunk",

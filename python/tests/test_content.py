@@ -81,6 +81,23 @@ def test_as_on_files(wsgi: Front, send: Send, steps: str) -> None:
     assert answer.body == repr(want).encode()
 
 
+def test_as_text(wsgi: Front, send: Send) -> None:
+    answer = wsgi.finish(send(wsgi, "/as_text", CONTENT, ""))
+    assert answer.body == repr(CONTENT.decode().splitlines(keepends=True)).encode()
+
+
+@pytest.mark.parametrize("send", [inline, as_file])
+def test_seeking(wsgi: Front, send: Send) -> None:
+    """Whatever its size, content that is there whole is a file in all ways."""
+    file = io.BytesIO(CONTENT)
+    answer = wsgi.finish(send(wsgi, "/seeking", CONTENT, ""))
+    want = [CONTENT[:3], True, 3, 0, b"first line\n", 11, len(CONTENT) - 4, CONTENT[-4:], 7, b"ine\n", b"se"]
+    file.seek(12)
+    want += [12, file.readlines(), b"", 1, 4, bytearray(CONTENT[1:5]), False, None, True, "closed"]
+    assert answer.body == repr(want).encode()
+    assert wsgi.get("/echo", "POST", content=b"the next").body == b"the next"
+
+
 @pytest.mark.parametrize("size", [1, 4096, 65535, 65536, 65537, 300_000, 2_000_000])
 def test_large(wsgi: Front, size: int) -> None:
     content = os.urandom(1000) * (size // 1000) + b"x" * (size % 1000)

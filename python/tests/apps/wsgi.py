@@ -197,6 +197,29 @@ def reading(environ, start_response):
     return [repr(shown).encode()]
 
 
+def as_text(environ, start_response):
+    """Lines of text, as a csv.reader wants them."""
+    lines = list(io.TextIOWrapper(environ["wsgi.input"], "latin-1"))
+    start_response("200 OK", TEXT)
+    return [repr(lines).encode()]
+
+
+def seeking(environ, start_response):
+    """Read here and there."""
+    source = environ["wsgi.input"]
+    shown = [source.read(3), source.seekable(), source.tell(), source.seek(0), source.readline(), source.tell()]
+    shown += [source.seek(-4, os.SEEK_END), source.read(), source.seek(7), next(source), source.read(2)]
+    shown += [source.seek(-1, os.SEEK_CUR), source.readlines(), source.read1(5)]
+    into = bytearray(4)
+    shown += [source.seek(1), source.readinto(into), into, source.closed, source.close(), source.closed]
+    try:
+        source.read(1)
+    except ValueError:
+        shown.append("closed")
+    start_response("200 OK", TEXT)
+    return [repr(shown).encode()]
+
+
 def echo_stream(environ, start_response):
     """Answer while content arrives."""
     start_response("200 OK", TEXT)
