@@ -5,6 +5,7 @@
 #include "core_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,7 +255,12 @@ static void take_descriptors(struct core *core, struct msghdr *message)
             if (core->fd_count == MAX_FDS) {
                 core_die("the front sent descriptors without frames");
             }
-            memcpy(&core->fds[core->fd_count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            if (!MSG_CMSG_CLOEXEC) {
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+            }
+            core->fds[core->fd_count++] = fd;
         }
     }
 }

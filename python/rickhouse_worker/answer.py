@@ -162,6 +162,8 @@ class Answer:
 
     def _chunk(self, data: bytes) -> None:
         """A piece of the answer; what follows it is not known."""
+        if type(data) is not bytes:
+            data = b"".join((data,))  # a subclass may have ideas of its own
         if self._call.gone():
             raise DisconnectedError
         if not data:

@@ -195,6 +195,7 @@ def test_used_after_the_request(wrong: Front) -> None:
         ("/mutates", b"mutated"),
         ("/subclass", b"from the iterator"),
         ("/bytes_subclass", b"subclass"),
+        ("/bytes_liar", b"truth"),
         ("/sequence", b"abc"),
         ("/later", b"later"),
     ],

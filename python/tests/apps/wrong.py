@@ -354,6 +354,24 @@ class Chunk(bytes):
     pass
 
 
+class Liar(bytes):
+    """As its name says."""
+
+    def __len__(self):
+        return 1000
+
+    def __bool__(self):
+        return False
+
+    def __getitem__(self, key):
+        return b"other"
+
+
+def bytes_liar(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])(Liar(b"t"))
+    return iter([Liar(b""), Liar(b"rut"), Liar(b"h")])
+
+
 def bytes_subclass(environ, start_response):
     start_response("200 OK", TEXT)
     return [Chunk(b"sub"), b"class"]
