@@ -406,8 +406,8 @@ class Front:
             answer.credit -= cost
             answer.body += content
             answer.pieces.append(content)
-            if self.open_window and cost:
-                self.window(answer, cost)
+            if self.open_window and cost and (answer.accepted or not flags & END):
+                self.window(answer, cost)  # not after the end: the worker may have left
             if answer.accepted:
                 self._take_piece(answer, content, flags)
         if kind != A_WINDOW and flags & END and not answer.accepted:
