@@ -57,8 +57,8 @@ type Client interface {
 
 // Server is the side of an Exchange that answers it.
 type Server interface {
-	// Content delivers request content, at most what Demand asked for. p is
-	// valid during the call only.
+	// Content delivers request content, at most what Demand asked for. p is the
+	// Server's during the call only, and may be changed then.
 	Content(x *Exchange, p []byte)
 	// ContentEnd says that no content follows: err is nil if it arrived whole.
 	// It is called once per Exchange that has content, unless Gone is.

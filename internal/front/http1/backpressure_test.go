@@ -171,6 +171,38 @@ func TestSwallowedContentIsDrained(t *testing.T) {
 	}
 }
 
+// In a tunnel a Server waits for its client, spool or not.
+func TestTunnelIsNotSpooled(t *testing.T) {
+	f := newFlood(32<<20, 256<<10, 30000)
+	s := start(t, Config{}, answers(func(x *exchange.Exchange) {
+		x.Server = f
+		x.Response.Status = 101
+		x.Response.Add("Upgrade", "rot")
+		x.Head()
+		f.more(x)
+	}), withSpool(t, spool.Config{Memory: 1 << 10}))
+	c := s.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: rot\r\n\r\n")
+	if _, err := http.ReadResponse(c.r, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the server waits", func() bool {
+		before, after := 0, 0
+		s.on(func() { before = f.sent })
+		time.Sleep(20 * time.Millisecond)
+		s.on(func() { after = f.sent })
+		return before == after
+	})
+	s.on(func() {
+		if f.sent == f.total {
+			t.Error("the server did not wait")
+		}
+		if used := s.front.parts.Store.Used(); used != 0 {
+			t.Errorf("%d octets are spooled", used)
+		}
+	})
+	f.check(t, c.r)
+}
+
 // With a spool a Server is done long before its client, in little memory.
 func TestSpool(t *testing.T) {
 	const total = 16 << 20

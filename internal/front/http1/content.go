@@ -81,20 +81,26 @@ func (c *conn) identify(req *exchange.Request) {
 	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
 }
 
-// bulk reports whether content of known length is to come, of which nothing is
-// buffered: it is read past the buffer, and never more than is wanted.
+// bulk reports whether content is to come that needs no parsing, of which nothing
+// is buffered: it is read past the buffer, and never more than is wanted.
 func (w *work) bulk() bool {
-	return !w.done && w.demand > 0 && w.body.left > 0 && w.framing != tunnel && w.buffered() == 0
+	return !w.done && w.demand > 0 && (w.body.left > 0 || w.framing == tunnel) && w.buffered() == 0
 }
 
 // readBulk reads content and delivers it.
 func (c *conn) readBulk() {
 	w := c.w
-	n, err := c.s.Read(c.d.scratch[:min(bulkRead, w.demand, w.body.left)])
+	limit := min(bulkRead, w.demand)
+	if w.framing != tunnel {
+		limit = min(limit, w.body.left)
+	}
+	n, err := c.s.Read(c.d.scratch[:limit])
 	if !c.received(n, err) || n == 0 {
 		return
 	}
-	w.body.left -= int64(n)
+	if w.framing != tunnel {
+		w.body.left -= int64(n)
+	}
 	c.advancing = true
 	c.content(c.d.scratch[:n])
 	c.advancing = false

@@ -56,7 +56,8 @@ type Door struct {
 	idle     connList // no request, or part of a head
 	busy     connList
 	spare    []*work
-	scratch  []byte // what is being read
+	buffers  [][]byte // spare ones, to write from
+	scratch  []byte   // what is being read
 	nobody   exchange.Client
 	small    []byte // a piece of framing in the making
 	pieces   [2][]byte

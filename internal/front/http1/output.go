@@ -29,6 +29,9 @@ func (c *conn) put(p []byte) {
 		return
 	}
 	store := c.d.f.parts.Store
+	if w.framing == tunnel {
+		store = nil // whoever speaks in a tunnel waits for its peer
+	}
 	if store != nil && c.waiting()+len(p) > c.d.f.memory && !c.blocked {
 		c.flush()
 		if c.dead {
@@ -39,6 +42,9 @@ func (c *conn) put(p []byte) {
 	case last >= 0 && w.queue[last].spooled, store != nil && c.waiting()+len(p) > c.d.f.memory:
 		c.putSpool(p)
 	case last < 0:
+		if cap(w.out) == 0 {
+			w.out = c.d.takeBuffer()
+		}
 		w.write(p)
 	case w.queue[last].file != nil:
 		w.queue = append(w.queue, piece{b: append([]byte(nil), p...)})
@@ -61,7 +67,7 @@ func (c *conn) writeThrough(p []byte) []byte {
 	pieces[0], pieces[1] = nil, nil
 	w.sent += min(n, head)
 	if w.sent == len(w.out) {
-		w.out, w.sent = w.out[:0], 0
+		c.emptied()
 	}
 	c.wrote(n)
 	switch {
@@ -138,7 +144,7 @@ func (c *conn) flush() bool {
 				return false
 			}
 		}
-		w.out, w.sent = w.out[:0], 0
+		c.emptied()
 		if len(w.queue) == 0 {
 			c.blocked = false
 			return true
@@ -150,6 +156,17 @@ func (c *conn) flush() bool {
 		} else if !c.sendFile(p) {
 			return false
 		}
+	}
+}
+
+// emptied is called when all of out has gone. A tunnel, which may be silent for
+// long, keeps no buffer.
+func (c *conn) emptied() {
+	w := c.w
+	w.out, w.sent = w.out[:0], 0
+	if w.framing == tunnel {
+		c.d.giveBuffer(w.out)
+		w.out = nil
 	}
 }
 

@@ -103,6 +103,23 @@ func (d *Door) give(w *work) {
 	d.spare = append(d.spare, w)
 }
 
+// takeBuffer and giveBuffer lend buffers to tunnels that have something to write.
+func (d *Door) takeBuffer() []byte {
+	n := len(d.buffers)
+	if n == 0 {
+		return nil
+	}
+	b := d.buffers[n-1]
+	d.buffers = d.buffers[:n-1]
+	return b
+}
+
+func (d *Door) giveBuffer(b []byte) {
+	if len(d.buffers) < maxSpare && cap(b) > 0 && cap(b) <= maxKept {
+		d.buffers = append(d.buffers, b[:0])
+	}
+}
+
 // reset makes w ready for the next request of the same connection.
 func (w *work) reset() {
 	w.x.Reset()
