@@ -116,6 +116,8 @@ func (a *Acceptor) answer(x *exchange.Exchange, h *wire.Handshake, c *Conn, subp
 		}
 	}
 	x.Head()
+	clear(r.Fields) // a WebSocket may be there for days
+	r.Fields = r.Fields[:0]
 }
 
 func impossible(format string, args ...any) error {
