@@ -1,0 +1,183 @@
+package http3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/spool"
+)
+
+// flood answers with size octets, running ahead of the client by window octets.
+type flood struct {
+	size, window  int
+	sent, drained int
+	most          int // octets that were on their way
+	x             chan *exchange.Exchange
+}
+
+func (f *flood) Serve(x *exchange.Exchange) {
+	x.Server = f
+	x.Response.Status = 200
+	x.Head()
+	f.send(x)
+	if f.x != nil {
+		f.x <- x
+	}
+}
+
+func (f *flood) send(x *exchange.Exchange) {
+	piece := make([]byte, 16<<10)
+	for f.sent < f.size && f.sent-f.drained < f.window {
+		x.Data(piece)
+		f.sent += len(piece)
+		f.most = max(f.most, f.sent-f.drained)
+	}
+	if f.drained >= f.size {
+		x.End()
+	}
+}
+
+func (f *flood) Content(*exchange.Exchange, []byte)     {}
+func (f *flood) ContentEnd(*exchange.Exchange, error)   {}
+func (f *flood) Gone(x *exchange.Exchange, cause error) { x.Abort(cause) }
+func (f *flood) Drained(x *exchange.Exchange, n int) {
+	f.drained += n
+	f.send(x)
+}
+
+// TestBackpressure streams 64 MiB to a client that reads 64 KiB and stops, and
+// then goes on: the Server waits, and memory stays small.
+func TestBackpressure(t *testing.T) {
+	const size = 64 << 20
+	f := &flood{size: size, window: 256 << 10, x: make(chan *exchange.Exchange, 1)}
+	s := start(t, f)
+	c := s.dial()
+	res, err := c.h3.RoundTrip(c.request("GET", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(res.Body, make([]byte, 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	x := wait(t, f.x, "the answer has begun")
+	counts := make(chan int)
+	sent := func() int {
+		post(x, func() { counts <- f.sent })
+		return <-counts
+	}
+	last, same := 0, 0
+	s.until("the server waits", func() bool {
+		now := sent()
+		if now == last {
+			same++
+		} else {
+			last, same = now, 0
+		}
+		return same > 50
+	})
+	// What the client's quic-go takes in is within its windows.
+	if last > 20<<20 {
+		t.Errorf("%d octets were sent to a client that reads none", last)
+	}
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	if m.HeapAlloc > 40<<20 {
+		t.Errorf("%d octets of memory are used", m.HeapAlloc)
+	}
+	rest, err := io.Copy(io.Discard, res.Body)
+	if err != nil || rest != size-64<<10 {
+		t.Errorf("got %d more octets, %v", rest, err)
+	}
+	o := s.seen(1)[0]
+	if o.err != nil || o.out != size || f.most > f.window+16<<10 {
+		t.Errorf("observed %+v, %d octets on their way at most", o, f.most)
+	}
+}
+
+// TestSpool shows that a slow client does not keep the Server waiting where there
+// is a Store.
+func TestSpool(t *testing.T) {
+	const size = 32 << 20
+	store, err := spool.NewStore(spool.Config{Directory: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	f := &flood{size: size, window: 256 << 10, x: make(chan *exchange.Exchange, 1)}
+	s := start(t, f, func(c *settings) { c.parts.Store = store })
+	c := s.dial()
+	res, err := c.h3.RoundTrip(c.request("GET", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := wait(t, f.x, "the answer has begun")
+	counts := make(chan int)
+	s.until("all of it has left the server, and nobody has read", func() bool {
+		post(x, func() { counts <- f.drained })
+		return <-counts == size
+	})
+	if store.Used() == 0 {
+		t.Error("nothing is in the spool")
+	}
+	n, err := io.Copy(io.Discard, res.Body)
+	if n != size || err != nil {
+		t.Errorf("got %d octets, %v", n, err)
+	}
+	s.seen(1)
+	s.until("the spool is empty", func() bool { return store.Used() == 0 })
+}
+
+// TestGoneWhileBlocked is TestGone for an answer that the client does not read.
+func TestGoneWhileBlocked(t *testing.T) {
+	f := &flood{size: 1 << 30, window: 256 << 10}
+	s := start(t, f)
+	c := s.dial()
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	if _, err := c.h3.RoundTrip(c.request("GET", "/", nil).WithContext(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrClientGone) {
+		t.Errorf("observed %+v", o)
+	}
+}
+
+func TestSlowContent(t *testing.T) {
+	s := start(t, echo(100), func(c *settings) {
+		c.common.MinRate, c.common.MinRateGrace = 1<<20, 50*time.Millisecond
+	})
+	c := s.dial()
+	r, w := io.Pipe()
+	defer func() { _ = w.Close() }()
+	req := c.request("POST", "/", r)
+	req.ContentLength = 100
+	if res := c.do(req); res.StatusCode != 408 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
+func TestSlowReader(t *testing.T) {
+	f := &flood{size: 1 << 30, window: 256 << 10}
+	s := start(t, f, func(c *settings) {
+		c.common.MinRate, c.common.MinRateGrace, c.common.IdleTimeout = 1<<30, 50*time.Millisecond, 100*time.Millisecond
+	})
+	c := s.dial()
+	res, err := c.h3.RoundTrip(c.request("GET", "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := s.seen(1)[0]; !errors.Is(o.err, front.ErrSlowReader) {
+		t.Errorf("observed %+v", o)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Error("the answer is whole")
+	}
+}

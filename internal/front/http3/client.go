@@ -1,0 +1,219 @@
+package http3
+
+import (
+	"net/http"
+	"os"
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	semantics "rickhouse/internal/wire/http1"
+)
+
+var _ exchange.Client = (*stream)(nil)
+
+// holds reports whether x is the Exchange that the Server holds: whoever calls too
+// late changes nothing.
+func (s *stream) holds(x *exchange.Exchange) bool {
+	if s.state == held && x == &s.x {
+		return true
+	}
+	front.Nobody{Log: s.f.parts.Log}.Late()
+	return false
+}
+
+// Head implements exchange.Client.
+func (s *stream) Head(x *exchange.Exchange) {
+	switch {
+	case !s.holds(x):
+	case x.HeadSent:
+		s.broke(front.ErrTwoHeads)
+	case x.Response.Status >= 100 && x.Response.Status < 200 && x.Response.Status != http.StatusSwitchingProtocols:
+		s.interim(x)
+	case s.dead:
+		x.HeadSent, s.swallow = true, true
+	default:
+		s.final(x)
+	}
+}
+
+// interim sends a 1xx.
+func (s *stream) interim(x *exchange.Exchange) {
+	if s.dead {
+		return
+	}
+	if _, err := s.fields(&x.Response); err != nil {
+		s.broke(err)
+		return
+	}
+	if x.Response.Status == http.StatusContinue {
+		s.expect = false
+	}
+	s.inform(x.Response.Status)
+}
+
+// inform sends an interim head. A client that lets nothing be sent to it may hold
+// this up for no longer than min_rate_grace.
+func (s *stream) inform(status int) {
+	_ = s.w.SetWriteDeadline(time.Now().Add(s.f.common.MinRateGrace))
+	s.w.WriteHeader(status)
+	clear(s.w.Header())
+}
+
+// final takes the final head, or 500 in place of one that cannot be sent.
+func (s *stream) final(x *exchange.Exchange) {
+	var framing semantics.Framing
+	var err error
+	if x.Response.Status == http.StatusSwitchingProtocols && (x.Request.Upgrade == nil || !s.done) {
+		err = front.ErrNoUpgrade
+	} else {
+		framing, err = s.fields(&x.Response)
+	}
+	if err != nil {
+		s.broke(err)
+		s.standIn(http.StatusInternalServerError, err)
+		return
+	}
+	x.HeadSent = true
+	s.framing = framing
+	status := x.Response.Status
+	switch framing {
+	case semantics.NoContent:
+		s.swallow = true
+	case semantics.ByLength:
+		s.length = x.Response.ContentLength
+	case semantics.Tunnel:
+		s.done, s.demanded = false, true
+		if status == http.StatusSwitchingProtocols {
+			status = http.StatusOK // RFC 9220 §3
+		}
+	}
+	s.w.WriteHeader(status)
+	s.unflushed = true
+}
+
+// standIn answers in place of what could not be answered; what the Server sends
+// then goes nowhere.
+func (s *stream) standIn(status int, err error) {
+	x := &s.x
+	e := &exchange.Error{Status: status}
+	text := e.Public()
+	x.Stats.Err = err
+	x.Response.Reset()
+	x.Response.Status = status
+	x.Response.ContentLength = int64(len(text))
+	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	// Nothing in this head can be refused.
+	s.framing, _ = s.fields(&x.Response)
+	s.w.WriteHeader(status)
+	s.unflushed = true
+	if s.framing == semantics.ByLength {
+		s.put([]byte(text))
+		x.Stats.ContentOut += int64(len(text))
+	}
+	x.HeadSent, s.swallow, s.framing = true, true, semantics.NoContent
+}
+
+// allowed returns how much of n octets of content may go out, and logs once if
+// that is less.
+func (s *stream) allowed(x *exchange.Exchange, n int64) int64 {
+	switch {
+	case !x.HeadSent:
+		s.broke(front.ErrNoHead)
+		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
+		return 0
+	case s.swallow:
+		return 0
+	case s.framing == semantics.ByLength && n > s.length:
+		if x.Stats.Err == nil {
+			s.broke(front.ErrTooLong)
+		}
+		n = s.length
+	}
+	if s.framing == semantics.ByLength {
+		s.length -= n
+	}
+	x.Stats.ContentOut += n
+	return n
+}
+
+// Data implements exchange.Client.
+func (s *stream) Data(x *exchange.Exchange, p []byte) {
+	if !s.holds(x) || len(p) == 0 {
+		return
+	}
+	n := s.allowed(x, int64(len(p)))
+	if s.dead {
+		n = 0
+	}
+	s.drained += int64(len(p)) - n
+	if n > 0 {
+		s.undrained += n
+		s.put(p[:n])
+	}
+}
+
+// File implements exchange.Client.
+func (s *stream) File(x *exchange.Exchange, f *os.File, offset, length int64) {
+	held := s.holds(x)
+	if held && length > 0 {
+		length = s.allowed(x, length)
+	}
+	switch {
+	case !held:
+		_ = f.Close()
+	case length <= 0 || s.dead:
+		_ = f.Close()
+		s.drained += exchange.FileCost
+	case len(s.queue) >= maxPieces:
+		_ = f.Close()
+		s.lost(front.ErrManyPieces)
+	default:
+		s.queue = append(s.queue, part{file: f, off: offset, left: length})
+	}
+}
+
+// End implements exchange.Client.
+func (s *stream) End(x *exchange.Exchange) {
+	if !s.holds(x) {
+		return
+	}
+	switch {
+	case s.dead:
+		s.finish()
+		return
+	case !x.HeadSent:
+		s.broke(front.ErrNoHead)
+		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
+	case s.swallow:
+	case s.framing == semantics.ByLength && s.length > 0:
+		s.broke(front.ErrTooShort)
+		s.abandoned = true
+	case s.framing == semantics.ByChunks && x.Request.TrailersOK:
+		s.trailers(x.Response.Trailers)
+	}
+	s.state = ending
+}
+
+// Abort implements exchange.Client.
+func (s *stream) Abort(x *exchange.Exchange, cause error) {
+	if !s.holds(x) {
+		return
+	}
+	if !s.dead || x.Stats.Err == nil {
+		x.Stats.Err = cause
+	}
+	s.cut = true
+	s.drop()
+	s.finish()
+}
+
+// broke notes what the Server did wrong.
+func (s *stream) broke(err error) {
+	x := &s.x
+	if x.Stats.Err == nil {
+		x.Stats.Err = err
+	}
+	s.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
+		"method", string(x.Request.Method), "path", string(x.Request.Path))
+}

@@ -1,0 +1,354 @@
+package http3
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	h3 "github.com/quic-go/quic-go/http3"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
+)
+
+// patience is how long a test waits for what should happen.
+const patience = 30 * time.Second
+
+// server is a Front with one Door.
+type server struct {
+	t     *testing.T
+	front *Front
+	door  *Door
+	url   string
+	addr  *net.UDPAddr
+	roots *x509.CertPool
+	log   logBuffer
+
+	mu       sync.Mutex
+	observed []observation
+}
+
+// observation is what Observe saw of an Exchange.
+type observation struct {
+	method, path, client string
+	version              exchange.Version
+	status               int
+	in, out              int64
+	err                  error
+	finished             bool
+}
+
+// logBuffer is a log that several goroutines may use.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type handler = exchange.HandlerFunc
+
+// certificate makes a certificate of 127.0.0.1 for itself.
+func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+}
+
+// settings are what a test may change.
+type settings struct {
+	common front.Config
+	config Config
+	parts  Parts
+}
+
+// start serves h; change, if not nil, changes the settings.
+func start(t *testing.T, h exchange.Handler, change ...func(*settings)) *server {
+	t.Helper()
+	s := &server{t: t}
+	cert, roots := certificate(t)
+	s.roots = roots
+	c := settings{parts: Parts{
+		Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe,
+		TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+	}}
+	for _, f := range change {
+		f(&c)
+	}
+	var err error
+	if s.front, err = New(c.common, c.config, c.parts); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = socket.LocalAddr().(*net.UDPAddr)
+	s.url = "https://" + s.addr.String()
+	if s.door, err = s.front.Serve(socket, listen.Addr{Host: "127.0.0.1", Port: s.addr.Port}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.door.Close()
+		s.until("no connection is left", func() bool { return s.front.Open() == 0 })
+		if t.Failed() {
+			t.Logf("log:\n%s", s.log.String())
+		}
+	})
+	return s
+}
+
+func (s *server) observe(x *exchange.Exchange) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observed = append(s.observed, observation{
+		string(x.Request.Method), string(x.Request.Path), string(x.Request.ClientAddr), x.Request.Version, x.Response.Status,
+		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Received > 0,
+	})
+}
+
+// seen waits until n Exchanges have been observed and returns them.
+func (s *server) seen(n int) []observation {
+	s.t.Helper()
+	var got []observation
+	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		got = append([]observation(nil), s.observed...)
+		return len(got) >= n
+	})
+	return got
+}
+
+// until polls until done.
+func (s *server) until(what string, done func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// client is one connection.
+type client struct {
+	t    *testing.T
+	s    *server
+	conn *quic.Conn
+	h3   *h3.ClientConn
+	tr   *h3.Transport
+	ctx  context.Context
+}
+
+// dial connects; configure, if not nil, changes how.
+func (s *server) dial(configure ...func(*quic.Config)) *client {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	q := &quic.Config{}
+	for _, f := range configure {
+		f(q)
+	}
+	conn, err := quic.DialAddr(ctx, s.addr.String(), s.tls(), q)
+	if err != nil {
+		s.t.Fatalf("connecting: %v", err)
+	}
+	s.t.Cleanup(func() { _ = conn.CloseWithError(0x100, "") })
+	tr := &h3.Transport{DisableCompression: true}
+	return &client{s.t, s, conn, tr.NewClientConn(conn), tr, ctx}
+}
+
+// request makes a request of a path.
+func (c *client) request(method, path string, content io.Reader) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.ctx, method, c.s.url+path, content)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+func (s *server) tls() *tls.Config {
+	return &tls.Config{RootCAs: s.roots, NextProtos: []string{h3.NextProtoH3}}
+}
+
+// response is an answer as a client read it.
+type response struct {
+	*http.Response
+	body string
+	err  error // of reading the body
+}
+
+// do sends a request and reads the answer.
+func (c *client) do(r *http.Request) response {
+	c.t.Helper()
+	res, err := c.h3.RoundTrip(r)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	return response{res, string(body), err}
+}
+
+// try is do for an answer that may be cut.
+func (c *client) try(r *http.Request) (string, error) {
+	res, err := c.h3.RoundTrip(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return string(body), err
+}
+
+func (c *client) get(path string) response {
+	c.t.Helper()
+	return c.do(c.request("GET", path, nil))
+}
+
+// collector is a Server that gathers the content, window by window, and then
+// calls done.
+type collector struct {
+	window int
+	got    []byte
+	done   func(x *exchange.Exchange, content []byte, err error)
+	gone   func(x *exchange.Exchange, cause error)
+}
+
+func (s *collector) Content(x *exchange.Exchange, p []byte) {
+	if len(p) > s.window {
+		panic("more content than was demanded")
+	}
+	s.got = append(s.got, p...)
+	x.Demand(len(p))
+}
+
+func (s *collector) ContentEnd(x *exchange.Exchange, err error) { s.done(x, s.got, err) }
+func (s *collector) Drained(*exchange.Exchange, int)            {}
+
+func (s *collector) Gone(x *exchange.Exchange, cause error) {
+	if s.gone != nil {
+		s.gone(x, cause)
+		return
+	}
+	x.Abort(cause)
+}
+
+// hello answers with the path.
+var hello = handler(func(x *exchange.Exchange) { x.Answer(200, "hello "+string(x.Request.Path)) })
+
+// echo answers with the content.
+func echo(window int) exchange.Handler {
+	return handler(func(x *exchange.Exchange) {
+		answer := func(x *exchange.Exchange, content []byte, err error) {
+			if err != nil {
+				x.Fail(err)
+				return
+			}
+			for _, f := range x.Request.Trailers {
+				x.Response.Add("X-Trailer", string(f.Name)+"="+string(f.Value))
+			}
+			x.Answer(200, string(content))
+		}
+		if !x.HasContent {
+			answer(x, nil, nil)
+			return
+		}
+		x.Server = &collector{window: window, done: answer}
+		x.Demand(window)
+	})
+}
+
+// keeper is a handler that keeps what it is given for the test to finish.
+type keeper struct {
+	xs      chan *exchange.Exchange
+	content func(x *exchange.Exchange, p []byte)
+	drained func(x *exchange.Exchange, n int)
+	causes  chan error
+	ends    chan error
+}
+
+func newKeeper() *keeper {
+	return &keeper{xs: make(chan *exchange.Exchange, 1000), causes: make(chan error, 1000), ends: make(chan error, 1000)}
+}
+
+func (h *keeper) Serve(x *exchange.Exchange) {
+	x.Server = h
+	h.xs <- x
+}
+
+func (h *keeper) Content(x *exchange.Exchange, p []byte) {
+	if h.content != nil {
+		h.content(x, p)
+	}
+}
+
+func (h *keeper) ContentEnd(_ *exchange.Exchange, err error) { h.ends <- err }
+
+func (h *keeper) Drained(x *exchange.Exchange, n int) {
+	if h.drained != nil {
+		h.drained(x, n)
+	}
+}
+
+func (h *keeper) Gone(_ *exchange.Exchange, cause error) { h.causes <- cause }
+
+// post runs f on x's Executor.
+func post(x *exchange.Exchange, f func()) { x.Executor.Post(exchange.TaskFunc(f)) }
+
+// wait takes from ch.
+func wait[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("it never came to this: %s", what)
+		panic("unreachable")
+	}
+}
