@@ -8,11 +8,6 @@ func AppendHeader(dst []byte, length int, t Type, f Flags, stream uint32) []byte
 	return binary.BigEndian.AppendUint32(dst, stream)
 }
 
-// PutHeader writes the header of a frame over the first octets of b.
-func PutHeader(b []byte, length int, t Type, f Flags, stream uint32) {
-	AppendHeader(b[:0], length, t, f, stream)
-}
-
 // AppendSettings appends a Settings frame; pairs are settings and their values.
 func AppendSettings(dst []byte, pairs ...uint32) []byte {
 	dst = AppendHeader(dst, len(pairs)/2*6, Settings, 0, 0)
