@@ -3,7 +3,9 @@ package http1
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
@@ -20,6 +22,14 @@ type TLS struct {
 	// Extra are fields for every answer that goes out by TLS and has none of that
 	// name.
 	Extra []exchange.Field
+	// HTTP3 says that HTTP/3 is served at the port of each listener, by UDP: clients
+	// are told so by Alt-Svc (RFC 7838).
+	HTTP3 bool
+}
+
+// altSvc is the field that says so, for a day.
+func altSvc(port int) exchange.Field {
+	return exchange.Field{Name: []byte("Alt-Svc"), Value: fmt.Appendf(nil, `h3=":%d"; ma=86400`, port)}
 }
 
 // entrance is a listening socket as its connections see it. It does not change.
@@ -39,6 +49,9 @@ func (d *Door) newEntrance(a listen.Addr, h exchange.Handler) *entrance {
 	}
 	e := &entrance{Origin: front.NewOrigin(a), handler: h, tls: d.f.parts.TLS}
 	e.Extra = e.tls.Extra
+	if e.tls.HTTP3 {
+		e.Extra = append(slices.Clone(e.Extra), altSvc(a.Port))
+	}
 	a.TLS = false
 	e.clear = &entrance{Origin: front.NewOrigin(a), handler: exchange.HandlerFunc(d.refuseCleartext), once: true}
 	return e
