@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from harness.server import STOP_TIMEOUT, Server
+from harness.server import STOP_TIMEOUT, Server, eventually
 
 APPLICATION = """
 def make(text):
@@ -110,7 +110,7 @@ def test_what_cannot_be_served_is_shown_and_ends_the_server(launch_own, modules,
     assert server.process.wait(STOP_TIMEOUT) == 1, server.log()
     for words in said:
         assert words in server.log()
-    assert server.family() == []
+    assert eventually(lambda: not server.family()), "what was killed is not gone"
 
 
 def test_the_traceback_begins_in_the_application(launch_own, modules):
