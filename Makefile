@@ -10,10 +10,10 @@ GOFUMPT = mvdan.cc/gofumpt@v0.12.0
 GOFOLDERS = $(wildcard cmd internal python test bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race lint fuzz bench generate wheel FORCE
+.PHONY: help build demo test race conformance lint fuzz bench generate wheel FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: bin/rickhouse ## make bin/rickhouse, with a C extension for each Python found
 
@@ -32,6 +32,9 @@ race: build ## run the Go tests and the stories with the race detector
 	CGO_ENABLED=1 $(GO) build -race -o build/race/rickhouse ./cmd/rickhouse
 	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -v /test/story)
 	RICKHOUSE_BINARY=$(CURDIR)/build/race/rickhouse $(GO) test -count=1 -timeout $(STORYTIME) ./test/story/...
+
+conformance: build ## run other people's suites against the binary: test/conformance
+	$(PYTHON) test/conformance/h2spec.py
 
 lint: build/lint/ready ## check the style of Go, Python and C
 	$(GO) vet ./...
