@@ -26,6 +26,9 @@ func (s *server) open() error {
 			for _, ln := range s.listeners {
 				errs[i] = errors.Join(errs[i], d.http1.Serve(ln))
 			}
+			if s.redirect != nil {
+				errs[i] = errors.Join(errs[i], d.http1.ServeBy(s.redirect, s.toHTTPS()))
+			}
 		}
 	}
 	s.onLoops(s.loops, tasks)
@@ -35,7 +38,7 @@ func (s *server) open() error {
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
 // those of HTTP/2 to the door of the same loop.
 func (s *server) makeDoors() error {
-	parts := http1.Parts{Handler: s.router, Log: s.log, Store: s.store, Spool: s.cfg.Spool}
+	parts := http1.Parts{Handler: s.router, Log: s.log, Store: s.store, Spool: s.cfg.Spool, TLS: s.tlsParts()}
 	if s.tele.Access != nil {
 		parts.Observe = s.tele.Access.Finished
 	}
@@ -72,7 +75,7 @@ func (s *server) makeDoors() error {
 
 // drainDoors ends accepting; every door tells when its last connection is gone.
 func (s *server) drainDoors() {
-	for _, l := range s.listeners {
+	for _, l := range s.all() {
 		if err := l.Quiesce(); err != nil {
 			s.log.Warn("connections may still arrive", "address", l.Addr().String(), "error", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
+	"rickhouse/internal/certs"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
@@ -35,6 +36,8 @@ type server struct {
 	loops     []*loop.Loop
 	running   sync.WaitGroup
 	listeners []*listen.Listener
+	redirect  *listen.Listener // of redirect_http, or nil
+	certs     *certs.Store     // nil without TLS
 	store     *spool.Store
 	spawner   *worker.Spawner
 	apps      []*python.App
@@ -48,16 +51,11 @@ type server struct {
 // start brings up everything but accepting.
 func (s *server) start() error {
 	var err error
-	for _, b := range s.cfg.General.Bind {
-		addr, err := listen.Parse(b)
-		if err != nil {
-			return err
-		}
-		l, err := listen.Listen(addr, s.cfg.Listen)
-		if err != nil {
-			return err
-		}
-		s.listeners = append(s.listeners, l)
+	if err := s.listen(); err != nil {
+		return err
+	}
+	if err := s.openCerts(); err != nil {
+		return err
 	}
 	if s.store, err = spool.NewStore(s.cfg.Spool); err != nil {
 		return err
@@ -175,6 +173,7 @@ func (s *server) announce() {
 		}
 	}
 	telemetry.Announce(s.log, s.tele.Err, b)
+	s.trust()
 	if s.env.OnServing != nil {
 		s.env.OnServing(b.Addresses)
 	}
@@ -202,10 +201,13 @@ func (s *server) release() {
 		l.Stop()
 	}
 	s.running.Wait()
-	for _, l := range s.listeners {
+	for _, l := range s.all() {
 		if err := l.Close(); err != nil {
 			s.log.Warn("cannot close a listening socket", "address", l.Addr().String(), "error", err)
 		}
+	}
+	if s.certs != nil {
+		s.certs.Close()
 	}
 	if s.spawner != nil {
 		s.spawner.Close()

@@ -16,7 +16,7 @@ type Layer struct {
 func Layers() []Layer {
 	return []Layer{
 		{0, []string{"internal/exchange", "internal/units", "python"}},
-		{1, []string{"internal/wire/*", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry"}},
+		{1, []string{"internal/wire/*", "internal/certs", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry"}},
 		{2, []string{"internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route"}},
 		{3, []string{"internal/front/*", "internal/back/*"}},
 		{4, []string{"internal/config"}},

@@ -46,6 +46,7 @@ func commands() []command {
 				{"rickhouse serve app:app", "the object app of app.py"},
 				{"rickhouse serve shop.wsgi -b :8080 -w 4", "four workers, on all addresses"},
 				{"rickhouse serve 'shop:create_app()' --dir src", "a factory, in the folder src"},
+				{"rickhouse serve app:app --tls internal", "https, for development"},
 				{"rickhouse serve app:app -b unix:/run/shop.sock", "behind another server"},
 				{"rickhouse serve", "what rickhouse.toml says"},
 			},

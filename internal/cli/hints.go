@@ -60,7 +60,7 @@ func borrowed(as, value string) string {
 	case "--access-logfile":
 		return "--access-log FORMAT writes to standard output"
 	case "--ssl-keyfile", "--ssl-certfile", "--keyfile", "--certfile":
-		return "this version does not serve TLS yet"
+		return "write --tls CERT,KEY"
 	case "--version", "-v", "-V":
 		return "write rickhouse version"
 	}

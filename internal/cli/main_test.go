@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 		{"serve a:b --workers=-3", `--workers: -3 is not between 1 and 1024`},
 		{"serve a:b --threads -3", `--threads: -3 is not between 1 and 128`},
 		{"serve a:b -b localhost", `-b: "localhost" is not an address: the port is missing, as in localhost:8000`},
-		{"serve a:b --tls auto", `--tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies`},
+		{"serve a:b --tls auto", `--tls: nothing says which host names to get certificates for: set domains, or give routes a host`},
 		{"serve a:b --interface cgi", `--interface: "cgi" is not wsgi, asgi or auto`},
 		{"serve a:b --access-log full", `--access-log: "full" is not one of off, short, common, combined, json`},
 		{"serve app.py", `TARGET: "app.py" is a file: write the module's name, as in "app:app"`},

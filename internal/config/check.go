@@ -35,6 +35,7 @@ func (l *loader) check() {
 		l.application(a, path)
 	}
 	l.routing()
+	l.secure()
 	l.directory("spool_directory", l.server.Spool.Directory, nil)
 }
 

@@ -161,11 +161,13 @@ func (r *fileReader) section(values map[string]any, keys []Key, path []string, s
 			continue
 		}
 		r.apply(k, section, path, v, r.valueAt(at), r.folder)
-		if list, ok := v.([]string); ok {
-			for i := range list {
-				element := slices.Concat(at, []string{strconv.Itoa(i)})
-				r.origins[join(element...)] = r.valueAt(element)
-			}
+		n := 0
+		if list, ok := values[name].([]any); ok {
+			n = len(list)
+		}
+		for i := range n {
+			element := slices.Concat(at, []string{strconv.Itoa(i)})
+			r.origins[join(element...)] = r.valueAt(element)
 		}
 	}
 }

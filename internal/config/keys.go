@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rickhouse/internal/certs"
 	"rickhouse/internal/units"
 )
 
@@ -38,11 +39,12 @@ const (
 	Size
 	List  // of texts
 	Table // of texts
+	Certificates
 )
 
 // String says what is to be written, for the reference.
 func (k Kind) String() string {
-	return [...]string{"text", "true or false", "whole number", "number", "duration", "size", "list of texts", "table of texts"}[k]
+	return [...]string{"text", "true or false", "whole number", "number", "duration", "size", "list of texts", "table of texts", "text, table or tables"}[k]
 }
 
 // wants says what a value must be, for messages.
@@ -51,6 +53,7 @@ func (k Kind) wants() string {
 		`a text in quotes`, `true or false`, `a whole number`, `a number`,
 		`a duration in quotes, as "30s" or "5m"`, `a size, as "64KiB" or "100MiB"`,
 		`a list of texts, as ["one", "two"]`, `a table of texts, as {NAME = "value"}`,
+		`"auto", "internal" or a table, as {cert = "FILE", key = "FILE"}`,
 	}[k]
 }
 
@@ -104,6 +107,8 @@ func kindOf(t reflect.Type) Kind {
 		return List
 	case reflect.TypeFor[map[string]string]():
 		return Table
+	case reflect.TypeFor[certs.Source]():
+		return Certificates
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rickhouse/internal/certs"
 )
 
 // Sources is where Load looks.
@@ -105,6 +107,13 @@ func (l *loader) apply(k Key, section reflect.Value, path []string, v any, o ori
 // absolute makes the paths among the values of keys independent of the folder
 // the server is in.
 func absolute(key string, v any, base string) any {
+	if source, ok := v.(certs.Source); ok {
+		source.Pairs = slices.Clone(source.Pairs)
+		for i, p := range source.Pairs {
+			source.Pairs[i] = certs.Pair{Cert: from(base, p.Cert), Key: from(base, p.Key)}
+		}
+		return source
+	}
 	switch s, _ := v.(string); {
 	case key == "bind":
 		list := append([]string(nil), v.([]string)...)
@@ -115,7 +124,7 @@ func absolute(key string, v any, base string) any {
 		}
 		return list
 	case s == "":
-	case key == "directory", key == "spool_directory":
+	case key == "directory", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
 		return from(base, s)
 	case key == "python":
 		p := from(base, s)

@@ -40,7 +40,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
 		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
-		{name: "tls", file: "tls = \"auto\"\n" + app, want: []string{`rickhouse.toml:1:7: tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies`}},
+		{name: "tls", file: "tls = \"auto\"\n" + app, want: []string{`rickhouse.toml:1:7: tls: nothing says which host names to get certificates for: set domains, or give routes a host`}},
 
 		// Types.
 		{name: "number in quotes", file: app + "workers = \"2\"\n", want: []string{`rickhouse.toml:3:11: workers: must be a whole number: leave the quotes out: 2`}},
@@ -110,7 +110,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		{name: "flag out of range", file: app, flags: []Flag{{"--threads", "threads", []string{"9000"}}}, want: []string{`--threads: 9000 is not between 1 and 128`}},
 		{name: "a flag hides the file", file: app + "workers = 9999\n", flags: []Flag{{"-w", "workers", []string{"1"}}}},
-		{name: "tls flag", file: app, flags: []Flag{{"--tls", "tls", []string{"auto"}}}, want: []string{`--tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies`}},
+		{name: "tls flag", file: app, flags: []Flag{{"--tls", "tls", []string{"auto"}}}, want: []string{`--tls: nothing says which host names to get certificates for: set domains, or give routes a host`}},
 		{name: "target that is a file", target: "app.py", want: []string{`TARGET: "app.py" is a file: write the module's name, as in "app:app"`}},
 		{name: "target with a file", target: "./shop/main.py:web", want: []string{`TARGET: "./shop/main.py:web" is a file: write the module's name, as in "shop.main:web"`}},
 		{name: "target without attribute", target: "app:", want: []string{`TARGET: "app:" names no attribute after the colon: write "app" to try application, then app`}},

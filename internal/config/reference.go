@@ -17,6 +17,7 @@ func WriteReference(w io.Writer) error {
 	table(b, keys.App, true)
 	b.WriteString(referenceRoutes)
 	table(b, keys.Route, false)
+	b.WriteString(referenceTLS)
 	b.WriteString(referenceValues)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -97,6 +98,40 @@ const referenceRoutes = `
 Routes are tried in order; the first whose conditions all hold answers, and a route without conditions matches everything. Without
 routes, everything goes to the one application. Routes come from the file only.
 
+`
+
+const referenceTLS = `
+## TLS
+
+` + "```toml" + `
+tls = "internal"                                    # for development: an authority of your own, in your data folder
+
+tls = "auto"                                        # ACME: certificates for the hosts of the routes, or for domains
+redirect_http = ":80"
+
+tls = { cert = "site.pem", key = "site-key.pem" }   # files: the certificate with its chain, and its key
+
+[[tls]]                                             # several: the client's host name chooses (SNI)
+cert = "example.com.pem"
+key = "example.com-key.pem"
+
+[[tls]]
+cert = "example.org.pem"
+key = "example.org-key.pem"
+` + "```" + `
+
+With ` + "`tls`" + `, every address in ` + "`bind`" + ` is TLS but Unix sockets and those written ` + "`http://host:port`" + `. A client that speaks plain
+HTTP there is told so with status 400. Where several certificates are for a host the first that the client can use is taken; a client that
+names no host, or one that none is for, gets the first of all.
+
+Files are looked at every two seconds and read again when they have changed; if they cannot be read, or do not fit
+together, the old ones stay in use and that is logged. Sessions and connections go on.
+
+` + "`internal`" + ` keeps its authority, and ` + "`auto`" + ` its certificates and account, in ` + "`$STATE_DIRECTORY`" + ` (which systemd sets), else in
+` + "`$XDG_DATA_HOME/rickhouse`" + `, else in ` + "`~/.local/share/rickhouse`" + `. The ACME server verifies by a connection to port 443 (TLS-ALPN-01) or,
+with ` + "`redirect_http`" + `, to port 80 (HTTP-01): they must lead here. Until there is a certificate handshakes fail.
+
+The application is told of TLS by ` + "`wsgi.url_scheme`" + ` and the variables of mod_ssl, or by the ASGI ` + "`tls`" + ` extension.
 `
 
 const referenceValues = `

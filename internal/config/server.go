@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
+	"rickhouse/internal/certs"
 	"rickhouse/internal/front"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/listen"
@@ -22,6 +23,7 @@ type Server struct {
 	General   General
 	Telemetry telemetry.Config
 	Listen    listen.Config
+	Certs     certs.Config
 	Front     front.Config
 	HTTP2     http2.Config
 	Spool     spool.Config
@@ -42,10 +44,9 @@ type App struct {
 
 // General holds the keys that are no room's.
 type General struct {
-	Bind            []string      `toml:"bind" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N."`
+	Bind            []string      `toml:"bind" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS."`
 	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
 	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" help:"How long requests may take to finish once the server is asked to stop."`
-	TLS             string        `toml:"tls" default:"" help:"Reserved: this version does not serve TLS."`
 }
 
 // maxLoops is more event loops than any machine has use for.
@@ -66,9 +67,6 @@ func (g General) WithDefaults() General {
 // "key[index]: what is wrong".
 func (g General) Validate() error {
 	var errs []error
-	if g.TLS != "" {
-		errs = append(errs, errors.New("tls: this version does not serve TLS yet: leave it out, or put a server before this one that does TLS and name it in trusted_proxies"))
-	}
 	if g.Loops < 0 || g.Loops > maxLoops {
 		errs = append(errs, fmt.Errorf("loops: %d is not between 0 and %d", g.Loops, maxLoops))
 	}
@@ -90,6 +88,7 @@ func (s *Server) withDefaults() {
 	s.General = s.General.WithDefaults()
 	s.Telemetry = s.Telemetry.WithDefaults()
 	s.Listen = s.Listen.WithDefaults()
+	s.Certs = s.Certs.WithDefaults()
 	s.Front = s.Front.WithDefaults()
 	s.HTTP2 = s.HTTP2.WithDefaults()
 	s.Spool = s.Spool.WithDefaults()
@@ -100,7 +99,7 @@ func (s *Server) withDefaults() {
 
 // validators are the rooms whose keys stand at the top level.
 func (s *Server) validators() []interface{ Validate() error } {
-	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Front, s.HTTP2, s.Spool}
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Certs, s.Front, s.HTTP2, s.Spool}
 }
 
 // Keys are all the keys there are, by where they stand.

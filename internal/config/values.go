@@ -9,6 +9,7 @@ import (
 
 	toml "github.com/pelletier/go-toml/v2"
 
+	"rickhouse/internal/certs"
 	"rickhouse/internal/units"
 )
 
@@ -21,7 +22,7 @@ func (k Key) fromFile(v any) (any, *fault) {
 	var out any
 	switch v := v.(type) {
 	case string:
-		if k.Kind == Text || k.Kind == Duration || k.Kind == Size {
+		if k.Kind == Text || k.Kind == Duration || k.Kind == Size || k.Kind == Certificates {
 			return k.fromText(v)
 		}
 		return nil, k.wrong(v)
@@ -65,6 +66,9 @@ func (k Key) fromFile(v any) (any, *fault) {
 }
 
 func (k Key) list(v []any) (any, *fault) {
+	if k.Kind == Certificates {
+		return certificates(v)
+	}
 	if k.Kind != List {
 		return nil, k.wrong(v)
 	}
@@ -80,6 +84,10 @@ func (k Key) list(v []any) (any, *fault) {
 }
 
 func (k Key) table(v map[string]any) (any, *fault) {
+	if k.Kind == Certificates {
+		p, f := pair(v, nil)
+		return certs.Source{Mode: certs.Files, Pairs: []certs.Pair{p}}, f
+	}
 	if k.Kind != Table {
 		return nil, k.wrong(v)
 	}
@@ -92,6 +100,50 @@ func (k Key) table(v map[string]any) (any, *fault) {
 		table[name] = s
 	}
 	return table, nil
+}
+
+// certificates reads a list of tables, each a certificate.
+func certificates(v []any) (any, *fault) {
+	source := certs.Source{Mode: certs.Files}
+	for i, e := range v {
+		at := strconv.Itoa(i)
+		table, ok := e.(map[string]any)
+		if !ok {
+			return nil, &fault{at, "must be a table, as {cert = \"FILE\", key = \"FILE\"}, not " + describe(e)}
+		}
+		p, f := pair(table, []string{at})
+		if f != nil {
+			return nil, f
+		}
+		source.Pairs = append(source.Pairs, p)
+	}
+	return source, nil
+}
+
+// pair reads the table at path.
+func pair(v map[string]any, path []string) (certs.Pair, *fault) {
+	var p certs.Pair
+	for _, name := range sorted(v) {
+		at := join(append(path, name)...)
+		s, ok := v[name].(string)
+		switch {
+		case name != "cert" && name != "key":
+			return p, &fault{at, unknown(name, []string{"cert", "key"})}
+		case !ok || s == "":
+			return p, &fault{at, fmt.Sprintf("%s must be the name of a file, in quotes, not %s", name, describe(v[name]))}
+		case name == "cert":
+			p.Cert = s
+		default:
+			p.Key = s
+		}
+	}
+	switch {
+	case p.Cert == "":
+		return p, &fault{join(path...), "cert is missing: the file of the certificate, with its chain"}
+	case p.Key == "":
+		return p, &fault{join(path...), "key is missing: the file of the certificate's key"}
+	}
+	return p, nil
 }
 
 // fromText converts a text of the environment or a flag, or one in the file.
@@ -130,6 +182,12 @@ func (k Key) fromText(s string) (any, *fault) {
 		return splitList(s), nil
 	case Table:
 		return parseTable(s)
+	case Certificates:
+		source, err := certs.ParseSource(s)
+		if err != nil {
+			return nil, &fault{text: err.Error()}
+		}
+		return source, nil
 	}
 	return k.oneOf(s)
 }

@@ -110,10 +110,12 @@ func inherit(a Addr) (*Listener, error) {
 	if err := l.locate(); err != nil {
 		return nil, fmt.Errorf("%v: %w", a, err)
 	}
-	if l.addr.Path == "" {
-		if err := noDelay(l.fd); err != nil {
-			return nil, fmt.Errorf("%v: %w", a, err)
-		}
+	if l.addr.Path != "" {
+		l.addr.TLS = false // none is spoken on Unix sockets
+		return l, nil
+	}
+	if err := noDelay(l.fd); err != nil {
+		return nil, fmt.Errorf("%v: %w", a, err)
 	}
 	return l, nil
 }
