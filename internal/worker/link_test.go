@@ -223,3 +223,41 @@ func wantEOF(t testing.TB, r *os.File) {
 	}
 	r.Close()
 }
+
+// endless is the link to a child of a dead worker, which writes for ever.
+type endless struct {
+	loop.Stream
+	closed bool
+}
+
+func (s *endless) ReadMsg(p []byte) (int, []*os.File, error) {
+	frame := wire.AppendFrame(nil, wire.Header{Type: wire.AnswerData, Generation: 1}, make([]byte, 1000))
+	n := 0
+	for len(p)-n >= len(frame) {
+		n += copy(p[n:], frame)
+	}
+	return n, nil, nil
+}
+
+func (s *endless) Close(bool) { s.closed = true }
+
+// What a worker wrote before its end is read, and not what is written for ever.
+func TestHupIsBounded(t *testing.T) {
+	s, octets, ends := &endless{}, 0, 0
+	l := &link{
+		stream: s,
+		onFrame: func(h wire.Header, _ []byte, _ *os.File) error {
+			octets += wire.HeaderSize + int(h.Length)
+			return nil
+		},
+		onEnd: func(err error) {
+			if ends++; err != nil {
+				t.Error(err)
+			}
+		},
+	}
+	l.Hup(nil)
+	if octets < maxLeft/2 || octets > maxLeft+maxRead || ends != 1 || !s.closed {
+		t.Errorf("read %d octets, ended %d times, closed %v", octets, ends, s.closed)
+	}
+}

@@ -36,6 +36,7 @@ type client struct {
 	status  int
 	whole   bool
 	fields  string
+	trail   string // trailer fields
 	body    []byte
 	owed    int
 	demands int
@@ -105,6 +106,10 @@ func (c *client) Demand(_ *exchange.Exchange, n int) {
 	}
 	c.demands += n
 	c.allowed += n
+	if c.status == 101 { // as a front does it
+		c.loop.Post(exchange.TaskFunc(c.feed))
+		return
+	}
 	c.feed()
 }
 
@@ -143,7 +148,7 @@ func (c *client) Head(x *exchange.Exchange) {
 		c.t.Errorf("%s: a second Head", c.name)
 	}
 	c.status, c.whole = x.Response.Status, x.Response.Whole
-	x.HeadSent = c.status >= 200
+	x.HeadSent = c.status >= 200 || c.status == 101
 	for _, f := range x.Response.Fields {
 		c.fields += fmt.Sprintf("%s: %s\n", f.Name, f.Value)
 	}
@@ -196,6 +201,9 @@ func (c *client) End(x *exchange.Exchange) {
 	}
 	if !x.HeadSent {
 		c.t.Errorf("%s: End before Head", c.name)
+	}
+	for _, f := range x.Response.Trailers {
+		c.trail += fmt.Sprintf("%s: %s\n", f.Name, f.Value)
 	}
 	c.finish()
 }

@@ -107,7 +107,7 @@ func prepare(t *testing.T, cfg Config) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.WSGI == "" {
+	if cfg.WSGI == "" && cfg.ASGI == "" {
 		cfg.WSGI = "ok"
 	}
 	if cfg.Workers == 0 {
@@ -115,8 +115,11 @@ func prepare(t *testing.T, cfg Config) *env {
 	}
 	e.app, err = New(cfg, Parts{
 		Name: "shop", Server: "rickhouse/test", Loop: e.home, Spawner: e.spawner,
-		Program: worker.Program{Interpreter: python, Root: root, Directory: e.dir},
-		Store:   store, Memory: 64 << 10,
+		Program: worker.Program{
+			Interpreter: python, Root: root, Directory: e.dir,
+			Environment: map[string]string{"PYTHONDONTWRITEBYTECODE": "1"},
+		},
+		Store: store, Memory: 64 << 10,
 		Output: func(number int, stream string, line []byte) {
 			fmt.Fprintf(e.output, "%d %s %s\n", number, stream, line)
 		},

@@ -37,6 +37,10 @@ func TestLies(t *testing.T) {
 		"descriptor-failed": "with a descriptor",
 		"descriptor-data":   "with a descriptor",
 		"descriptor-slot":   "was not started",
+		"interims":          "more than 32 interim heads",
+		"files":             "past the window",
+		"trailers":          "trailers out of place",
+		"close":             "a CLOSE out of place",
 	} {
 		t.Run(lie, func(t *testing.T) {
 			both(t, func(t *testing.T, on func(*env) *loop.Loop) {

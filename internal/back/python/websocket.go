@@ -176,8 +176,8 @@ func (s *socket) Closed(code int, reason string) {
 // send takes a piece of a message from the application.
 func (s *socket) send(h wire.Header, p []byte) error {
 	j := s.j
-	if len(p) > max(0, j.window) {
-		return lie("a message past the window")
+	if j.window <= 0 || len(p) > min(j.window, wire.MaxContent) {
+		return lie("a piece of a message past the window")
 	}
 	cost := len(p) + websocket.Overhead
 	j.window -= cost

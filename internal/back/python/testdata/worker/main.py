@@ -1,189 +1,42 @@
 """A worker that does as it is told: the target says how it starts, the path of a request how it answers.
 
-It speaks raw frames (docs/link.md) and shares no code with the worker that is shipped, so that it can lie.
+It speaks raw frames, so that it can lie.
 """
 
 from __future__ import annotations
 
-import array
-import json
-import mmap
 import os
 import queue
-import socket
 import struct
 import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import NoReturn
 
-HELLO, REQUEST, DATA, WINDOW, CANCEL, STOP = range(1, 7)
-READY, FAILED, HEAD, ANSWER, FILE, ABORTED, FINISHED, GIVE = range(16, 24)
-END, CUT, DONE, INTERIM, LENGTH, FD = 1, 2, 4, 8, 16, 128
-FIELDS = [("Content-Type", "text/plain")]
-
-Frame = tuple[int, int, int, int, bytes, int]
-
-
-def forever() -> NoReturn:
-    while True:
-        time.sleep(60)
-
-
-class Request:
-    """A decoded REQUEST."""
-
-    def __init__(self, flags: int, slot: int, gen: int, payload: bytes, fd: int) -> None:
-        self.slot, self.gen, self.fd = slot, gen, fd
-        at = 6
-        (self.length,) = struct.unpack_from("<q", payload, at)
-        at += 8
-        texts = []
-        for _ in range(8):
-            (n,) = struct.unpack_from("<H", payload, at)
-            texts.append(payload[at + 2 : at + 2 + n].decode("latin-1"))
-            at += 2 + n
-        self.method, self.path = texts[0], texts[1]
-        (count,) = struct.unpack_from("<H", payload, at)
-        at += 2
-        self.fields = {}
-        for _ in range(count):
-            pair = []
-            for _ in range(2):
-                (n,) = struct.unpack_from("<H", payload, at)
-                pair.append(payload[at + 2 : at + 2 + n].decode("latin-1"))
-                at += 2 + n
-            self.fields[pair[0]] = pair[1]
-        self.content = payload[at:]
-        self.streamed = not flags & END
-        self.window = 256 << 10
-        self.mail: queue.Queue[tuple[int, int, bytes]] | None = None
-
-
-class Worker:
-    """The worker's end of the link."""
-
-    def __init__(self) -> None:
-        self.link = socket.socket(fileno=int(os.environ["RICKHOUSE_LINK"]))
-        self.ledger = memoryview(mmap.mmap(int(os.environ["RICKHOUSE_LEDGER"]), 0)).cast("I")
-        self.buffer = b""
-        self.fds: deque[int] = deque()
-        self.kept: deque[Frame] = deque()
-        self.lock = threading.Lock()
-        kind, _, _, _, payload, _ = self.read()
-        if kind != HELLO:
-            sys.exit("no HELLO")
-        self.settings = json.loads(payload)
-
-    def read(self) -> Frame:
-        """The next frame. The process ends with the link."""
-        while True:
-            if len(self.buffer) >= 12:
-                length, kind, flags, slot, gen = struct.unpack_from("<IBBHI", self.buffer)
-                if len(self.buffer) >= 12 + length:
-                    payload = self.buffer[12 : 12 + length]
-                    self.buffer = self.buffer[12 + length :]
-                    return kind, flags, slot, gen, payload, self.fds.popleft() if flags & FD else -1
-            data, fds, _, _ = socket.recv_fds(self.link, 1 << 20, 16)
-            if not data:
-                os._exit(1)
-            self.fds.extend(fds)
-            self.buffer += data
-
-    def send(self, kind: int, flags: int, slot: int, gen: int, payload: bytes = b"", fd: int = -1) -> None:
-        frame = struct.pack("<IBBHI", len(payload), kind, flags, slot, gen) + payload
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))] if fd >= 0 else []
-        with self.lock:
-            sent = self.link.sendmsg([frame], rights)
-            self.link.sendall(frame[sent:])
-
-    def ready(self, recall: bool = True, fd: int = -1) -> None:
-        info = {
-            "python": "3", "implementation": "cpython", "twin": "python", "recall": recall,
-            "pid": os.getpid(), "interface": "wsgi", "free_threaded": False,
-        }  # fmt: skip
-        self.send(READY, FD if fd >= 0 else 0, 0, 0, json.dumps(info).encode(), fd)
-
-    def failed(self) -> None:
-        failure = {"phase": "import", "error": "no module named shop", "traceback": "Traceback: shop"}
-        self.send(FAILED, 0, 0, 0, json.dumps(failure).encode())
-
-    def start(self, r: Request) -> bool:
-        """Note that r has started, unless it was taken back."""
-        if self.ledger[2 * r.slot] != r.gen << 2 | 1:
-            return False
-        self.ledger[2 * r.slot] = r.gen << 2 | 2
-        self.note(f"started {r.method} {r.path}")
-        return True
-
-    def note(self, text: str) -> None:
-        """Leave a line for the test to read."""
-        fd = os.open("notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.write(fd, f"{text} {os.getpid()}\n".encode())
-        os.close(fd)
-
-    def gate(self, name: str) -> None:
-        """Wait until the test opens a gate."""
-        while not os.path.exists(name):
-            time.sleep(0.002)
-
-    def head(self, r: Request, flags: int = 0, content: bytes = b"", status: int = 200, **more: object) -> None:
-        fields = more.get("fields", FIELDS)
-        payload = struct.pack("<HQQ", status, time.monotonic_ns(), more.get("length", len(content)))
-        payload += struct.pack("<HH", 0, len(fields))
-        for name, value in fields:
-            payload += struct.pack("<H", len(name)) + name.encode() + struct.pack("<H", len(value)) + value.encode()
-        self.send(HEAD, flags, r.slot, r.gen, payload + content)
-
-    def reply(self, r: Request, text: str = "ok") -> None:
-        self.head(r, END | DONE | LENGTH, f"{text} {os.getpid()}".encode())
-
-    def about(self, r: Request) -> tuple[int, int, bytes]:
-        """The next frame about r; others are kept for later."""
-        if r.mail is not None:
-            return r.mail.get()
-        while True:
-            frame = self.read()
-            if frame[0] in (DATA, WINDOW, CANCEL) and frame[2:4] == (r.slot, r.gen):
-                return frame[0], frame[1], frame[4]
-            self.kept.append(frame)
-
-    def write(self, r: Request, content: bytes) -> None:
-        """Answer content within the window."""
-        while content:
-            while r.window <= 0:
-                kind, _, payload = self.about(r)
-                if kind == CANCEL:
-                    return
-                if kind == WINDOW:
-                    r.window += struct.unpack("<I", payload)[0]
-            n = min(len(content), r.window, 64 << 10)
-            r.window -= n
-            self.send(ANSWER, 0, r.slot, r.gen, content[:n])
-            content = content[n:]
-
-    def body(self, r: Request) -> bytes:
-        """The whole content of the request."""
-        if r.fd >= 0:
-            content = os.pread(r.fd, os.fstat(r.fd).st_size, 0)
-            os.close(r.fd)
-            return content
-        if not r.streamed:
-            return r.content
-        self.send(GIVE, 0, r.slot, r.gen, struct.pack("<I", 0))
-        pieces = []
-        flags = 0
-        while not flags & (END | CUT):
-            kind, flags, piece = self.about(r)
-            if kind == CANCEL:
-                return b""
-            pieces.append(piece)
-            if piece:
-                self.send(GIVE, 0, r.slot, r.gen, struct.pack("<I", len(piece)))
-        return b"".join(pieces) + (b" (cut)" if flags & CUT else b"")
+import asgi
+from link import (
+    ABORTED,
+    ANSWER,
+    CANCEL,
+    CLOSE,
+    DONE,
+    END,
+    FAILED,
+    FD,
+    FILE,
+    FINISHED,
+    GIVE,
+    INTERIM,
+    LENGTH,
+    READY,
+    REQUEST,
+    STOP,
+    TRAILERS,
+    Request,
+    Worker,
+    forever,
+)
 
 
 def once(name: str) -> bool:
@@ -291,6 +144,15 @@ def cancel(w: Worker, r: Request) -> None:
     w.send(ABORTED, DONE, r.slot, r.gen, b"nobody waits")
 
 
+def flood_dead(w: Worker, r: Request) -> None:
+    """Die, with a child left that writes frames without end."""
+    w.head(r)
+    if os.fork() == 0:
+        while True:
+            w.send(ANSWER, 0, r.slot, r.gen, b"")
+    os._exit(9)
+
+
 def close_link(w: Worker, r: Request) -> None:
     w.link.close()
     forever()
@@ -355,6 +217,13 @@ def frame(
     return lambda w, r: w.send(kind, flags, r.slot + slot, r.gen + gen, payload)
 
 
+def files_past_window(w: Worker, r: Request) -> None:
+    w.head(r)
+    with open(__file__, "rb") as f:
+        for _ in range(65):
+            w.send(FILE, FD, r.slot, r.gen, struct.pack("<QQ", 0, 5), f.fileno())
+
+
 def told(status: int, flags: int, content: bytes = b"", **more: object) -> Callable[[Worker, Request], None]:
     return lambda w, r: w.head(r, flags, content, status, **more)
 
@@ -384,6 +253,10 @@ LIES: dict[str, Callable[[Worker, Request], None]] = {
     "descriptor-ready": with_file(READY),
     "descriptor-failed": with_file(FAILED),
     "descriptor-data": with_file(ANSWER),
+    "interims": lambda w, r: [w.head(r, INTERIM, status=103) for _ in range(33)],
+    "files": lambda w, r: files_past_window(w, r),
+    "trailers": frame(TRAILERS, 0, b"\0\0"),
+    "close": frame(CLOSE, 0, b"\xe8\x03"),
     "descriptor-slot": lambda w, r: with_file(FILE)(w, Request(0, 200, 1, bytes(64), -1)),
 }
 
@@ -403,6 +276,7 @@ HANDLERS: dict[str, Callable[[Worker, Request], None]] = {
     "die-once": die_once, "die-answering": die_answering, "die-gated": die_gated,
     "answer-and-die": answer_and_die, "abort": abort,
     "abort-late": abort_late, "cancel": cancel, "close-link": close_link, "flood": flood, "hold": hold, "lie": lie,
+    "flood-dead": flood_dead, **asgi.HANDLERS,
     "head": head_then_gate, "credit": too_much_credit, "die-unstarted": lambda w, r: w.reply(r, "again"),
     "die-unstarted-echo": echo, "die-after-content": die_after_content,
     "interim": lambda w, r: (w.head(r, INTERIM, status=103), w.reply(r)), "upgrade": lambda w, r: w.head(r, status=101),
@@ -430,7 +304,7 @@ def begin(w: Worker, how: str) -> None:
             w.gate(f"start-{w.settings['worker']}")
             if how == "gated-failing":
                 sys.exit(4)
-    w.ready(recall=not how.endswith("no-recall"))
+    w.ready(recall=not how.endswith("no-recall"), interface="asgi" if how.startswith("asgi") else "wsgi")
     match how:
         case "mute" | "mute-no-recall" if once("mute"):
             forever()
@@ -468,7 +342,7 @@ def main() -> None:
                 r.mail.put((kind, flags, payload))
             continue
         r = Request(flags, slot, gen, payload, fd)
-        if how == "threads":
+        if how in ("threads", "asgi"):
             r.mail = queue.Queue()
             running[slot, gen] = r
             threading.Thread(target=run, args=(w, r), daemon=True).start()
