@@ -35,6 +35,8 @@ race: build ## run the Go tests and the stories with the race detector
 
 conformance: build ## run other people's suites against the binary: test/conformance
 	$(PYTHON) test/conformance/h2spec.py
+	$(PYTHON) test/conformance/websockets_client.py
+	$(PYTHON) test/conformance/autobahn.py
 
 lint: build/lint/ready ## check the style of Go, Python and C
 	$(GO) vet ./...
