@@ -32,7 +32,7 @@ func (s *server) open() error {
 		}
 	}
 	s.onLoops(s.loops, tasks)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.openHTTP3())...)
 }
 
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
@@ -73,8 +73,9 @@ func (s *server) makeDoors() error {
 	return nil
 }
 
-// drainDoors ends accepting; every door tells when its last connection is gone.
-func (s *server) drainDoors() {
+// drainDoors ends accepting, and returns how many doors there are: every one tells
+// when its last connection is gone.
+func (s *server) drainDoors() int {
 	for _, l := range s.all() {
 		if err := l.Quiesce(); err != nil {
 			s.log.Warn("connections may still arrive", "address", l.Addr().String(), "error", err)
@@ -88,6 +89,7 @@ func (s *server) drainDoors() {
 			}
 		}))
 	}
+	return len(s.doors) + s.drainHTTP3()
 }
 
 // closeDoors cuts every connection.
@@ -102,11 +104,16 @@ func (s *server) closeDoors() {
 		}
 	}
 	s.onLoops(s.loops[:len(tasks)], tasks)
+	s.closeHTTP3()
 }
 
 func (s *server) openConnections() int64 {
-	if s.front == nil {
-		return 0
+	n := int64(0)
+	if s.front != nil {
+		n += s.front.Open()
 	}
-	return s.front.Open()
+	if s.http3 != nil {
+		n += s.http3.Open()
+	}
+	return n
 }

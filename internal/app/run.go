@@ -111,8 +111,7 @@ func (s *server) stop(serving bool) error {
 		for i, a := range s.apps {
 			s.loopOf(i).Post(exchange.TaskFunc(a.Drain))
 		}
-		s.drainDoors()
-		if err := s.await(doorDrained, len(s.doors), deadline.C); err != nil {
+		if err := s.await(doorDrained, s.drainDoors(), deadline.C); err != nil {
 			return s.cut(err)
 		}
 	}

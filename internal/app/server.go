@@ -14,6 +14,7 @@ import (
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
+	"rickhouse/internal/front/http3"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/route"
@@ -45,6 +46,8 @@ type server struct {
 	router    *route.Router
 	front     *http1.Front
 	doors     []doors
+	http3     *http3.Front // nil without HTTP/3
+	quic      []quicSocket
 	released  bool
 }
 
@@ -52,6 +55,9 @@ type server struct {
 func (s *server) start() error {
 	var err error
 	if err := s.listen(); err != nil {
+		return err
+	}
+	if err := s.listenUDP(); err != nil {
 		return err
 	}
 	if err := s.openCerts(); err != nil {
@@ -201,6 +207,7 @@ func (s *server) release() {
 		l.Stop()
 	}
 	s.running.Wait()
+	s.closeHTTP3()
 	for _, l := range s.all() {
 		if err := l.Close(); err != nil {
 			s.log.Warn("cannot close a listening socket", "address", l.Addr().String(), "error", err)

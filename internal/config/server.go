@@ -11,6 +11,7 @@ import (
 	"rickhouse/internal/certs"
 	"rickhouse/internal/front"
 	"rickhouse/internal/front/http2"
+	"rickhouse/internal/front/http3"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/route"
 	"rickhouse/internal/spool"
@@ -26,6 +27,7 @@ type Server struct {
 	Certs     certs.Config
 	Front     front.Config
 	HTTP2     http2.Config
+	HTTP3     http3.Config
 	Spool     spool.Config
 
 	// Apps are the applications, in the order of the file. There is at least one.
@@ -91,6 +93,7 @@ func (s *Server) withDefaults() {
 	s.Certs = s.Certs.WithDefaults()
 	s.Front = s.Front.WithDefaults()
 	s.HTTP2 = s.HTTP2.WithDefaults()
+	s.HTTP3 = s.HTTP3.WithDefaults()
 	s.Spool = s.Spool.WithDefaults()
 	for i := range s.Apps {
 		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
@@ -99,7 +102,7 @@ func (s *Server) withDefaults() {
 
 // validators are the rooms whose keys stand at the top level.
 func (s *Server) validators() []interface{ Validate() error } {
-	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Certs, s.Front, s.HTTP2, s.Spool}
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Certs, s.Front, s.HTTP2, s.HTTP3, s.Spool}
 }
 
 // Keys are all the keys there are, by where they stand.
