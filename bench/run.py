@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import install, loads, machine, report, rows
+from harness import h2, install, loads, machine, report, rows
 from harness.install import BENCH
 from harness.server import Server, ServerError, free_port
 from peers.table import PEERS, Peer
@@ -158,7 +158,10 @@ class Bench:
         argv = peer.command(row.name, self._values(app, port, row.workers, run))
         try:
             with Server(argv, BENCH / "apps", port, run / f"{peer.name}.log") as server:
-                server.wait_ready(row.request(port))
+                if row.kind == "h2":
+                    server.wait_for(lambda: h2.ask(port))
+                else:
+                    server.wait_ready(row.request(port))
                 self._load(number, row, peer, server)
         except ServerError as e:
             self._sample(number, row, peer, 0, {"void": str(e)})
@@ -167,6 +170,10 @@ class Bench:
         if row.kind == "open":
             length = row.seconds(self.o.seconds)
             self._measure(number, row, peer, 0, lambda: rows.measure_open(row, server, self.load, length, number))
+            return
+        if row.kind == "h2":
+            for c in row.connections:
+                self._measure(number, row, peer, c, lambda c=c: rows.measure_h2(row, server, c, self.o.seconds))
             return
         if row.kind in ("ws", "sse"):
             for c in row.connections:

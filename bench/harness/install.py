@@ -99,6 +99,8 @@ def prepare(build: Path) -> tuple[Environment, dict[str, str]]:
     reasons = {}
     if why := system_package("wrk", shutil.which("wrk") is not None):
         raise InstallError(why)
+    if why := system_package("nghttp2-client", shutil.which("h2load") is not None):
+        raise InstallError(why)
     if why := system_package("nginx", shutil.which("nginx") is not None):
         reasons["nginx"] = why
     libev = system_package("libev-dev", has_header("ev.h"))

@@ -24,7 +24,8 @@ class Outcome:
     generator_cpu: float
 
 
-def _run(argv: list[str], timeout: float) -> tuple[str, float]:
+def run(argv: list[str], timeout: float) -> tuple[str, float]:
+    """Run a generator; return what it printed and the CPU it took."""
     before = os.times()
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     after = os.times()
@@ -43,7 +44,7 @@ def wrk_argv(port: int, connections: int, seconds: int, extra: tuple[str, ...]) 
 
 def wrk(port: int, connections: int, seconds: int, extra: tuple[str, ...]) -> Outcome:
     """Run wrk and return its figures, whatever they are; check_wrk judges them."""
-    out, used = _run(wrk_argv(port, connections, seconds, extra), seconds + 60)
+    out, used = run(wrk_argv(port, connections, seconds, extra), seconds + 60)
     return Outcome(parse_wrk(out), used)
 
 
@@ -70,7 +71,7 @@ def check_wrk(figures: dict[str, Any], answer_size: int) -> None:
 def open_loop(load: Path, flags: dict[str, str], seconds: float) -> Outcome:
     """Run an open loop; raise LoadError at the first wrong answer, or where the generator itself was late."""
     argv = [str(load), "open", *(f"-{k}={v}" for k, v in flags.items())]
-    out, used = _run(argv, seconds + 90)
+    out, used = run(argv, seconds + 90)
     figures = json.loads(out)
     if figures["errors"]:
         raise LoadError(f"{figures['errors']} requests failed; {figures['first_error']}")
@@ -79,7 +80,7 @@ def open_loop(load: Path, flags: dict[str, str], seconds: float) -> Outcome:
 
 def stream(load: Path, kind: str, flags: dict[str, str], seconds: float) -> Outcome:
     """Run WebSockets or event streams; raise LoadError where one failed, or where there was no message."""
-    out, used = _run([str(load), kind, *(f"-{k}={v}" for k, v in flags.items())], seconds + 90)
+    out, used = run([str(load), kind, *(f"-{k}={v}" for k, v in flags.items())], seconds + 90)
     figures = json.loads(out)
     if figures["errors"] or not figures["messages"]:
         raise LoadError(f"{figures['errors']} connections failed; {figures.get('first_error', 'no message came')}")

@@ -81,7 +81,15 @@ STREAM: dict[str, Cell] = {
     "p99 µs": _of("p99_us"),
     "PSS MiB after": _of("pss_total_kib", MIB),
 }
-COLUMNS = {"closed": CLOSED, "open": OPEN, "idle": IDLE, "ws": STREAM, "sse": STREAM}
+H2: dict[str, Cell] = {
+    "requests/s": _with_spread("rps"),
+    "CPU µs/request": _with_spread("cpu_us"),
+    "front": _of("cpu_front_us"),
+    "workers": _of("cpu_workers_us"),
+    "mean µs": _of("mean_us"),
+    "PSS MiB after": _of("pss_total_kib", MIB),
+}
+COLUMNS = {"closed": CLOSED, "h2": H2, "open": OPEN, "idle": IDLE, "ws": STREAM, "sse": STREAM}
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

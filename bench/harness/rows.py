@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import figures, loads, machine, process
+from harness import figures, h2, loads, machine, process
 from harness.server import PeakWatch, Server
 
 HELLO = b"Hello, World!"
@@ -21,7 +21,7 @@ class Row:
 
     name: str
     title: str
-    kind: str  # "closed", "idle", "open", "ws" or "sse"
+    kind: str  # "closed", "h2", "idle", "open", "ws" or "sse"
     apps: dict[str, str]  # by interface
     content: bytes  # of the right answer to request()
     connections: tuple[int, ...] = ()
@@ -65,6 +65,7 @@ ROWS = (
     Row(
         "close", "A connection per request (`Connection: close`)", "closed", _both("hello"), HELLO, _FEW, wrk=("close",)
     ),
+    Row("h2", f"Hello over HTTP/2, {h2.STREAMS} at a time on each connection", "h2", _both("hello"), HELLO, (4,)),
     Row("idle", f"{IDLE:,} idle keep-alive connections", "idle", _both("hello"), HELLO),
     Row(
         "mixed4",
@@ -156,6 +157,22 @@ def measure_closed(row: Row, server: Server, connections: int, seconds: int) -> 
         **_cpu(used, f["requests"]),
         **_memory(server.memory()),
         **_memory(watch.peak, "peak"),
+        **around,
+    }
+
+
+def measure_h2(row: Row, server: Server, connections: int, seconds: int) -> dict[str, Any]:
+    """Run h2load once, after a second of it."""
+    h2.check(server.port, row.content)
+    h2.h2load(server.port, connections, 1)
+    meter = Meter(server)
+    outcome = h2.h2load(server.port, connections, seconds)
+    used, around = meter.read(outcome.generator_cpu)
+    h2.check(server.port, row.content)
+    return {
+        **outcome.figures,
+        **_cpu(used, outcome.figures["requests"]),
+        **_memory(server.memory()),
         **around,
     }
 

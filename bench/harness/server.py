@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -92,16 +93,20 @@ class Server:
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
 
-    def wait_ready(self, request: bytes, seconds: float = 20) -> None:
+    def wait_ready(self, request: bytes) -> None:
         """Wait until it answers anything at all."""
+        self.wait_for(lambda: exchange(self.port, request))
+
+    def wait_for(self, ask: Callable[[], object], seconds: float = 20) -> None:
+        """Wait until ask raises no error."""
         deadline = time.monotonic() + seconds
         while True:
             if self._popen.poll() is not None:
                 raise ServerError(f"it ended with {self._popen.returncode}: {self.tail()}")
             try:
-                exchange(self.port, request)
+                ask()
                 return
-            except (OSError, ServerError, ValueError) as e:
+            except (OSError, ServerError, ValueError, subprocess.TimeoutExpired) as e:
                 if time.monotonic() > deadline:
                     raise ServerError(f"it does not answer after {seconds:.0f} s: {e}; {self.tail()}") from e
                 time.sleep(0.05)

@@ -37,7 +37,7 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, "idle", *MIXED, *ASGI),
+        (*CLOSED, "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
     ),
@@ -64,12 +64,12 @@ PEERS = (
             *("{bin}/granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"),
             *("--workers", "{workers}", "--blocking-threads", "1", "--http", "1", "--no-ws", "{app}"),
         ),
-        (*CLOSED, "idle", *MIXED),
+        (*CLOSED, "h2", "idle", *MIXED),
         "One blocking thread, as its documentation advises for WSGI: without that flag it took twice the CPU. "
-        "HTTP/1 alone, no WebSockets, the runtime mode that it chooses itself (`st` was slower). 16,384 connections "
-        "for the idle row, as its default holds 1,024.",
+        "HTTP/1 alone (HTTP/2 alone in the row of it), no WebSockets, the runtime mode that it chooses itself (`st` "
+        "was slower). 16,384 connections for the idle row, as its default holds 1,024.",
         package="granian",
-        row_args={"idle": ("--backlog", "16384", "--backpressure", "16384")},
+        row_args={"h2": ("--http", "2"), "idle": ("--backlog", "16384", "--backpressure", "16384")},
     ),
     Peer(
         "uwsgi",
