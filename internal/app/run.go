@@ -101,20 +101,44 @@ func (s *server) startError(e event) error {
 	return fmt.Errorf("application %s cannot be started: %w", s.cfg.Apps[e.app].Name, e.err)
 }
 
-// stop ends the server in order. A further signal, or the end of the time, cuts
-// it short.
+// stop ends the server in order. The end of the time cuts what is left, and a
+// further signal everything.
 func (s *server) stop(serving bool) error {
+	until := time.Now().Add(s.cfg.General.ShutdownTimeout)
 	deadline := time.NewTimer(s.cfg.General.ShutdownTimeout)
 	defer deadline.Stop()
-	until := time.Now().Add(s.cfg.General.ShutdownTimeout)
+	var late error
 	if serving {
 		for i, a := range s.apps {
 			s.loopOf(i).Post(exchange.TaskFunc(a.Drain))
 		}
-		if err := s.await(doorDrained, s.drainDoors(), deadline.C); err != nil {
+		err := s.await(doorDrained, s.drainDoors(), deadline.C)
+		switch {
+		case errors.Is(err, errAtOnce):
 			return s.cut(err)
+		case err != nil:
+			late = s.lost(err)
+			s.closeDoors()
 		}
 	}
+	n, err := s.stopApps(until)
+	if err != nil {
+		return s.cut(err)
+	}
+	s.release()
+	switch {
+	case late != nil:
+		return late
+	case n > 0:
+		return fmt.Errorf("%d requests were cut at the end of shutdown_timeout", n)
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// stopApps stops the applications, each of which bounds its own stop, and returns
+// how many requests they lost.
+func (s *server) stopApps(until time.Time) (n int, err error) {
 	lost := make(chan int, len(s.apps))
 	for i, a := range s.apps {
 		s.loopOf(i).Post(exchange.TaskFunc(func() {
@@ -124,20 +148,13 @@ func (s *server) stop(serving bool) error {
 			})
 		}))
 	}
-	// An application bounds its own stop.
 	if err := s.await(appStopped, len(s.apps), nil); err != nil {
-		return s.cut(err)
+		return 0, err
 	}
-	n := 0
 	for range s.apps {
 		n += <-lost
 	}
-	s.release()
-	if n > 0 {
-		return fmt.Errorf("%d requests were cut at the end of shutdown_timeout", n)
-	}
-	s.log.Info("stopped")
-	return nil
+	return n, nil
 }
 
 var errAtOnce = errors.New("stopped at once by a further SIGINT")
@@ -163,7 +180,11 @@ func (s *server) await(kind eventKind, n int, deadline <-chan time.Time) error {
 
 // cut ends everything at once and says what was lost by it.
 func (s *server) cut(why error) error {
-	open := s.openConnections()
+	err := s.lost(why)
 	s.kill()
-	return fmt.Errorf("%w: %d connections were cut", why, open)
+	return err
+}
+
+func (s *server) lost(why error) error {
+	return fmt.Errorf("%w: %d connections were cut", why, s.openConnections())
 }

@@ -60,6 +60,13 @@ func (r *Raw) Line() (string, error) {
 	return strings.TrimRight(line, "\r\n"), err
 }
 
+// Octets reads n octets.
+func (r *Raw) Octets(n int) (string, error) {
+	p := make([]byte, n)
+	_, err := io.ReadFull(r.r, p)
+	return string(p), err
+}
+
 // Rest reads to the end of the connection.
 func (r *Raw) Rest() (string, error) {
 	all, err := io.ReadAll(r.r)
