@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"rickhouse/internal/front/http3"
@@ -31,6 +33,9 @@ func (s *server) listenUDP() error {
 		}
 		s.quic = append(s.quic, quicSocket{socket: socket, beside: l.Addr()})
 	}
+	if len(s.quic) == 0 {
+		return errors.New("http3: no address in bind has TLS and a port: add one, as :443, or leave http3 out")
+	}
 	return nil
 }
 
@@ -39,6 +44,8 @@ func (s *server) openHTTP3() error {
 	if len(s.quic) == 0 {
 		return nil
 	}
+	// quic-go says by the standard log that the system keeps UDP buffers small.
+	slog.SetDefault(s.log)
 	t := s.tlsParts()
 	parts := http3.Parts{
 		Handler: s.router, TLS: t.TLS, Describe: t.Describe, Extra: t.Extra, Log: s.log, Store: s.store, Spool: s.cfg.Spool,
