@@ -76,8 +76,8 @@ func TestSend(t *testing.T) {
 		"pieces":               {false, func(c *Conn) { send(c, "a", false); send(c, "", false); send(c, "b", false); send(c, "c", true) }, "binary a, continuation b, continuation c."},
 		"an empty last piece":  {false, func(c *Conn) { send(c, "a", false); send(c, "", true) }, "binary a, continuation ."},
 		"long, not compressed": {false, func(c *Conn) { send(c, long, true) }, "binary 800×a."},
-		"short":                {true, func(c *Conn) { send(c, "aaaaaaaaaa", true) }, "binary aaaaaaaaaa."},
-		"does not get smaller": {true, func(c *Conn) { send(c, noise(100), true) }, "binary " + short(noise(100)) + "."},
+		"short":                {true, func(c *Conn) { send(c, long[:minSqueezed-1], true) }, "binary 511×a."},
+		"does not get smaller": {true, func(c *Conn) { send(c, noise(600), true) }, "binary " + short(noise(600)) + "."},
 		"after Close":          {false, func(c *Conn) { c.Close(1000, ""); send(c, "a", true); c.Close(1001, "") }, "close 1000 "},
 		"no code":              {false, func(c *Conn) { c.Close(wire.CodeNoStatus, "") }, "close 1005 "},
 	} {

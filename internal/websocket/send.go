@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// minSqueezed is the fewest octets of a message worth compressing.
-	minSqueezed = 64
+	// minSqueezed is the fewest octets of a message worth compressing: a shorter
+	// one hardly gets smaller without a context, and takes as long as a long one.
+	minSqueezed = 512
 	// pongRoom is how much may wait for the client before pongs are put off.
 	pongRoom = 4 << 10
 	// maxKept is the largest buffer that is pooled.
@@ -23,6 +24,8 @@ type outbound struct {
 	pong      []byte
 	unsent    int64 // octets given to the front that have not left
 	owed      int64 // what the owner is to be told to have left
+
+	head [wire.MaxHeader]byte // of the frame that is being sent
 }
 
 // Send sends a piece of a message as one frame; last ends the message. All
@@ -85,8 +88,7 @@ func (c *Conn) sendSqueezed(p []byte, h wire.Header, whole bool) {
 // frame gives a frame to the front.
 func (c *Conn) frame(h wire.Header, p []byte) {
 	h.Length = int64(len(p))
-	var head [wire.MaxHeader]byte
-	c.data(wire.AppendHeader(head[:0], h))
+	c.data(wire.AppendHeader(c.out.head[:0], h))
 	c.data(p)
 }
 

@@ -12,17 +12,17 @@ import (
 // samples are texts that compress in different ways.
 func samples() map[string][]byte {
 	r := rand.New(rand.NewPCG(1, 2))
-	noise := make([]byte, 200_000)
+	noise := make([]byte, 70_000)
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
 	var words bytes.Buffer
-	for words.Len() < 300_000 {
+	for words.Len() < 100_000 {
 		words.WriteString([]string{"lorem ", "ipsum ", "dolor ", "sit ", "amet, ", "{\"id\":", "}\n"}[r.IntN(7)])
 	}
 	return map[string][]byte{
 		"empty": nil, "one octet": {'a'}, "hello": []byte("Hello"), "noise": noise, "words": words.Bytes(),
-		"zeros": make([]byte, 1<<20), "far": append(append(noise[:32<<10:32<<10], noise[:100]...), noise[:32<<10]...),
+		"zeros": make([]byte, 200_000), "far": append(append(noise[:32<<10:32<<10], noise[:100]...), noise[:32<<10]...),
 	}
 }
 
