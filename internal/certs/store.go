@@ -48,6 +48,7 @@ type Store struct {
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	closing sync.Once
 }
 
 // state is what handshakes go by. It does not change.
@@ -74,7 +75,7 @@ func Open(cfg Config, p Parts) (*Store, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	if err := s.open(ctx); err != nil {
-		cancel()
+		s.Close()
 		return nil, err
 	}
 	s.running.Go(func() { s.run(ctx) })
@@ -124,13 +125,15 @@ func (s *Store) Challenge(host, path string) (answer string, ok bool) {
 	return s.auto.challenge(host, path)
 }
 
-// Close ends what runs in the background.
+// Close ends what runs in the background. A second Close does nothing.
 func (s *Store) Close() {
-	s.cancel()
-	s.running.Wait()
-	if s.auto != nil {
-		s.auto.close()
-	}
+	s.closing.Do(func() {
+		s.cancel()
+		s.running.Wait()
+		if s.auto != nil {
+			s.auto.close()
+		}
+	})
 }
 
 // refresh reads or makes the certificates anew.
