@@ -10,9 +10,9 @@
 #include <sys/uio.h>
 #include <time.h>
 
-enum { F_HELLO = 1, F_REQUEST, F_DATA, F_WINDOW, F_CANCEL, F_STOP };
-enum { A_HEAD = 18, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW };
-enum { END = 0x01, CUT = 0x02, DONE = 0x04, LENGTH = 0x10, HAS_FD = 0x80 };
+enum { F_HELLO = 1, F_REQUEST, F_DATA, F_WINDOW, F_CANCEL, F_STOP, F_CLOSED };
+enum { A_HEAD = 18, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW, A_CLOSE, A_TRAILERS };
+enum { END = 0x01, CUT = 0x02, DONE = 0x04, LENGTH = 0x10, WEBSOCKET = 0x20, TRAILERS = 0x40, HAS_FD = 0x80 };
 
 enum {
     HEADER = 12,
@@ -40,7 +40,7 @@ struct item {
     const uint8_t *payload;
     uint32_t len, gen;
     uint16_t slot;
-    uint8_t flags;
+    uint8_t type, flags;
     int fd; /* -1: none */
 };
 
@@ -106,6 +106,15 @@ uint64_t core_granted(const struct core *core, uint16_t slot);
  * must not be held. */
 void core_wait_granted(struct core *core, uint16_t slot, uint32_t gen, uint64_t spent);
 
+/* For an event loop, on its thread: reads what is there, without blocking. From the first call on frames of
+ * every type wait for core_next in their order, and nothing above is of use. */
+void core_read_frames(struct core *core);
+/* The next frame, or NULL. It goes back by core_release. */
+struct item *core_next(struct core *core);
+/* Notes that the request of a frame has started; false if it was recalled. */
+bool core_start(struct core *core, const struct item *item);
+unsigned core_slots(const struct core *core);
+
 enum received { RECEIVED_NONE, RECEIVED_PIECE, RECEIVED_END, RECEIVED_CUT, RECEIVED_GONE };
 /* The next piece of streamed content if it is there. A piece goes back by core_release. */
 enum received core_receive(struct core *core, uint16_t slot, uint32_t gen, struct item **piece);
@@ -137,6 +146,11 @@ bool core_add_flags(struct core *core, struct place place, int flags);
 size_t core_waiting(const struct core *core);
 /* Writes what waits as far as that does not block; true if nothing waits any more. */
 bool core_try_flush(struct core *core);
+/* The same, however much it is; false also while another thread writes. */
+bool core_flush_now(struct core *core);
+/* Writes octets and a descriptor if nothing waits, as far as that does not block; returns how many octets
+ * went. */
+size_t core_send_fd(struct core *core, const uint8_t *octets, size_t n, int fd);
 /* Writes what waits, then the parts, which are used up, with a descriptor if fd >= 0. The GIL must not be
  * held. */
 void core_flush(struct core *core, struct iovec *parts, int n, int fd);

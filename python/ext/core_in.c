@@ -87,6 +87,7 @@ static struct item *item_new(struct core *core, const uint8_t *frame, int fd)
                           .flags = frame[5],
                           .slot = load16(frame + 6),
                           .gen = load32(frame + 8),
+                          .type = frame[4],
                           .fd = fd};
     core->in->refs++;
     return item;
@@ -123,6 +124,16 @@ void input_free(struct core *core)
 
 /* Frames. All of it under in_lock. */
 
+static void append(struct core *core, struct item *item)
+{
+    if (core->first) {
+        core->last->next = item;
+    } else {
+        core->first = item;
+    }
+    core->last = item;
+}
+
 static void take_request(struct core *core, const uint8_t *frame, int fd)
 {
     struct item *item = item_new(core, frame, fd);
@@ -135,12 +146,7 @@ static void take_request(struct core *core, const uint8_t *frame, int fd)
     slot->active = true;
     slot->complete = slot->cut = false;
     atomic_store_explicit(&slot->granted, ANSWER_CREDIT, memory_order_relaxed);
-    if (core->first) {
-        core->last->next = item;
-    } else {
-        core->first = item;
-    }
-    core->last = item;
+    append(core, item);
 }
 
 static void take_content(struct core *core, struct slot *slot, const uint8_t *frame)
@@ -172,11 +178,15 @@ static void take_frame(struct core *core, const uint8_t *frame, int fd)
         atomic_store(&core->stopping, true);
         return;
     }
-    if (type != F_DATA && type != F_WINDOW && type != F_CANCEL) {
+    if (type != F_DATA && type != F_WINDOW && type != F_CANCEL && (type != F_CLOSED || !core->in_order)) {
         core_die("the front sent a frame of type %d", type);
     }
     if (type == F_WINDOW && load32(frame) != 4) {
         core_die("the front sent a counter of %u octets", load32(frame));
+    }
+    if (core->in_order) {
+        append(core, item_new(core, frame, -1));
+        return;
     }
     unsigned at = load16(frame + 6);
     struct slot *slot = at < core->slots ? &core->slot[at] : NULL;
@@ -276,10 +286,8 @@ static bool wait_readable(struct core *core)
     return n > 0 && fds[0].revents;
 }
 
-/* Reads what is there, at least something; false if there may have been a signal or a nudge instead. A signal
- * that comes just before a system call does not interrupt it: so the first wait is short, and only who finds
- * no signal then waits on. */
-bool input_read(struct core *core)
+/* Reads what is there; false if that is nothing. */
+static bool receive(struct core *core, int flags)
 {
     struct chunk *in = core->in;
     struct iovec part = {in->data + in->fill, in->cap - in->fill};
@@ -289,10 +297,7 @@ bool input_read(struct core *core)
     } control;
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    if (core->idle && !wait_readable(core)) {
-        return false;
-    }
-    ssize_t n = recvmsg(core->fd, &message, MSG_CMSG_CLOEXEC); /* with the timeout of core_new */
+    ssize_t n = recvmsg(core->fd, &message, flags | MSG_CMSG_CLOEXEC);
     core->idle = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     if (n < 0) {
         if (errno == EINTR || core->idle) {
@@ -311,6 +316,48 @@ bool input_read(struct core *core)
     }
     in->fill += (size_t)n;
     return true;
+}
+
+/* Reads what is there, at least something; false if there may have been a signal or a nudge instead. A signal
+ * that comes just before a system call does not interrupt it: so the first wait is short, and only who finds
+ * no signal then waits on. */
+bool input_read(struct core *core)
+{
+    return (!core->idle || wait_readable(core)) && receive(core, 0); /* with the timeout of core_new */
+}
+
+/* What an event loop asks. */
+
+void core_read_frames(struct core *core)
+{
+    pthread_mutex_lock(&core->in_lock);
+    core->in_order = true;
+    input_make_room(core);
+    if (receive(core, MSG_DONTWAIT)) {
+        input_parse(core);
+    }
+    pthread_mutex_unlock(&core->in_lock);
+}
+
+struct item *core_next(struct core *core)
+{
+    pthread_mutex_lock(&core->in_lock);
+    struct item *item = core->first;
+    if (item) {
+        core->first = item->next;
+    }
+    pthread_mutex_unlock(&core->in_lock);
+    return item;
+}
+
+bool core_start(struct core *core, const struct item *item)
+{
+    return ledger_start(core, item->slot, item->gen);
+}
+
+unsigned core_slots(const struct core *core)
+{
+    return core->slots;
 }
 
 /* What the threads that run requests ask. */

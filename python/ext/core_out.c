@@ -21,9 +21,17 @@
 #define POLLRDHUP 0
 #endif
 
-static bool reserve(struct output *out, size_t n)
+static bool reserve(struct core *core, size_t n)
 {
+    struct output *out = &core->out;
     size_t need = out->len + n;
+    if (need > out->cap && out->start) {
+        out->len -= out->start;
+        memmove(out->data, out->data + out->start, out->len);
+        out->start = 0;
+        core->batch++;
+        need = out->len + n;
+    }
     if (need <= out->cap) {
         return true;
     }
@@ -48,7 +56,7 @@ bool core_append(struct core *core, const struct iovec *parts, int n, struct pla
     }
     pthread_mutex_lock(&core->out_lock);
     struct output *out = &core->out;
-    bool ok = reserve(out, total);
+    bool ok = reserve(core, total);
     if (ok) {
         if (place) {
             *place = (struct place){core->batch, out->len};
@@ -60,7 +68,7 @@ bool core_append(struct core *core, const struct iovec *parts, int n, struct pla
             memcpy(out->data + out->len, parts[i].iov_base, parts[i].iov_len);
             out->len += parts[i].iov_len;
         }
-        atomic_store_explicit(&core->waiting, out->len, memory_order_relaxed);
+        atomic_store_explicit(&core->waiting, out->len - out->start, memory_order_relaxed);
     }
     pthread_mutex_unlock(&core->out_lock);
     return ok;
@@ -94,7 +102,9 @@ static void emptied(struct core *core, struct output *out)
     atomic_store(&core->waiting_since, 0);
 }
 
-bool core_try_flush(struct core *core)
+/* Writes what waits, if it is no more than most, as far as that does not block; true if nothing waits any
+ * more. */
+static bool flush_up_to(struct core *core, size_t most)
 {
     /* Whoever writes now has taken away what was there before: what is here must come after it. */
     if (pthread_mutex_trylock(&core->write_lock)) {
@@ -103,12 +113,14 @@ bool core_try_flush(struct core *core)
     pthread_mutex_lock(&core->out_lock);
     struct output *out = &core->out;
     size_t n = out->len - out->start;
-    if (n && n <= FLUSH_ABOVE) {
+    while (n && n <= most) {
         ssize_t sent = send(core->fd, out->data + out->start, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent > 0) {
-            out->start += (size_t)sent;
-            n -= (size_t)sent;
+        if (sent <= 0) {
+            break; /* what is wrong, if it is more than a full socket, who blocks finds out */
         }
+        out->start += (size_t)sent;
+        n -= (size_t)sent;
+        atomic_store_explicit(&core->waiting, n, memory_order_relaxed);
         if (!n) {
             emptied(core, out);
         }
@@ -118,32 +130,63 @@ bool core_try_flush(struct core *core)
     return !n;
 }
 
-static void write_all(struct core *core, struct iovec *parts, int n, int fd)
+bool core_try_flush(struct core *core)
+{
+    return flush_up_to(core, FLUSH_ABOVE);
+}
+
+bool core_flush_now(struct core *core)
+{
+    return flush_up_to(core, SIZE_MAX);
+}
+
+/* sendmsg, with a descriptor if fd >= 0. */
+static ssize_t send_parts(struct core *core, struct iovec *parts, int n, int fd, int flags)
 {
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } control;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+    if (fd >= 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    return sendmsg(core->fd, &message, flags | MSG_NOSIGNAL);
+}
+
+size_t core_send_fd(struct core *core, const uint8_t *octets, size_t n, int fd)
+{
+    struct iovec part = {(void *)octets, n};
+    if (pthread_mutex_trylock(&core->write_lock)) {
+        return 0;
+    }
+    ssize_t sent = core_waiting(core) ? 0 : send_parts(core, &part, 1, fd, MSG_DONTWAIT);
+    pthread_mutex_unlock(&core->write_lock);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+static void write_all(struct core *core, struct iovec *parts, int n, int fd)
+{
     while (n) {
         if (!parts->iov_len) {
             parts++;
             n--;
             continue;
         }
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
-        if (fd >= 0) {
-            memset(&control, 0, sizeof control);
-            message.msg_control = &control;
-            message.msg_controllen = sizeof control;
-            struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-            c->cmsg_level = SOL_SOCKET;
-            c->cmsg_type = SCM_RIGHTS;
-            c->cmsg_len = CMSG_LEN(sizeof(int));
-            memcpy(CMSG_DATA(c), &fd, sizeof fd);
-        }
-        ssize_t sent = sendmsg(core->fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = send_parts(core, parts, n, fd, 0);
         if (sent < 0) {
             if (errno == EINTR) {
+                continue;
+            }
+            if (errno == EAGAIN || errno == EWOULDBLOCK) { /* some event loops make it so */
+                poll(&(struct pollfd){.fd = core->fd, .events = POLLOUT}, 1, -1);
                 continue;
             }
             if (errno == EPIPE || errno == ECONNRESET) {

@@ -39,6 +39,7 @@ struct core {
     atomic_bool dead, stopping, quit;
 
     pthread_mutex_t in_lock;
+    bool in_order;          /* frames of every type wait for core_next */
     bool idle;              /* nothing came for a moment */
     struct waiter *leader;  /* who reads the link, for all */
     struct waiter *waiters; /* who sleeps */

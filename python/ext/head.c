@@ -13,7 +13,7 @@ enum {
     MAX_FIELDS = 512 << 10
 };
 
-/* 1: may stand in a value; 2: is a token's, too (RFC 9110 §5.6.2). */
+/* By enum octets. */
 static const uint8_t octet[256] = {
     ['\t'] = 1,        [' '] = 1,         ['!'] = 3,         ['"'] = 1,           ['#' ... '\''] = 3,
     ['('] = 1,         [')'] = 1,         ['*'] = 3,         ['+'] = 3,           [','] = 1,
@@ -22,11 +22,11 @@ static const uint8_t octet[256] = {
     ['|'] = 3,         ['}'] = 1,         ['~'] = 3,         [0x80 ... 0xff] = 1,
 };
 
-static bool all_octets(const uint8_t *at, Py_ssize_t len, uint8_t what)
+bool head_octets(struct span span, enum octets what)
 {
     uint8_t seen = 0xff;
-    for (Py_ssize_t i = 0; i < len; i++) {
-        seen &= octet[at[i]];
+    for (Py_ssize_t i = 0; i < span.len; i++) {
+        seen &= octet[span.at[i]];
     }
     return (seen & what) == what;
 }
@@ -92,7 +92,7 @@ static bool fill_status(struct head *head, PyObject *object)
 {
     struct span s;
     if (!octets_of(object, &s) || s.len < 4 || s.len > MAX_STATUS || s.at[0] < '2' || !is_digit(s.at[0]) ||
-        !is_digit(s.at[1]) || !is_digit(s.at[2]) || s.at[3] != ' ' || !all_octets(s.at, s.len, 1)) {
+        !is_digit(s.at[1]) || !is_digit(s.at[2]) || s.at[3] != ' ' || !head_octets(s, IN_VALUE)) {
         return false;
     }
     head->status = (s.at[0] - '0') * 100 + (s.at[1] - '0') * 10 + (s.at[2] - '0');
@@ -103,7 +103,7 @@ static bool fill_status(struct head *head, PyObject *object)
     return true;
 }
 
-static bool same(struct span name, const char *lower)
+bool head_same(struct span name, const char *lower)
 {
     for (Py_ssize_t i = 0; i < name.len; i++) {
         uint8_t c = name.at[i];
@@ -114,22 +114,21 @@ static bool same(struct span name, const char *lower)
     return true;
 }
 
-/* RFC 9110 §7.6.1: what concerns one connection is the server's. */
-static bool hop_by_hop(struct span name)
+bool head_hop_by_hop(struct span name)
 {
     switch (name.len) {
     case 2:
-        return same(name, "te");
+        return head_same(name, "te");
     case 7:
-        return same(name, "trailer") || same(name, "upgrade");
+        return head_same(name, "trailer") || head_same(name, "upgrade");
     case 8:
-        return same(name, "trailers");
+        return head_same(name, "trailers");
     case 10:
-        return same(name, "connection") || same(name, "keep-alive");
+        return head_same(name, "connection") || head_same(name, "keep-alive");
     case 16:
-        return same(name, "proxy-connection");
+        return head_same(name, "proxy-connection");
     case 17:
-        return same(name, "transfer-encoding");
+        return head_same(name, "transfer-encoding");
     default:
         return false;
     }
@@ -157,11 +156,11 @@ static int fill_field(struct head *head, PyObject *header)
     struct span name, value;
     if (!PyTuple_CheckExact(header) || PyTuple_GET_SIZE(header) != 2 ||
         !octets_of(PyTuple_GET_ITEM(header, 0), &name) || !octets_of(PyTuple_GET_ITEM(header, 1), &value) ||
-        name.len < 1 || name.len > 0xffff || value.len > 0xffff || !all_octets(name.at, name.len, 2) ||
-        !all_octets(value.at, value.len, 1) || hop_by_hop(name)) {
+        name.len < 1 || name.len > 0xffff || value.len > 0xffff || !head_octets(name, IN_TOKEN) ||
+        !head_octets(value, IN_VALUE) || head_hop_by_hop(name)) {
         return -1;
     }
-    if (name.len == 14 && same(name, "content-length")) {
+    if (name.len == 14 && head_same(name, "content-length")) {
         return take_length(head, value) ? 0 : -1;
     }
     if (!grow(head, 4 + (size_t)(name.len + value.len))) {

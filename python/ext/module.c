@@ -1,5 +1,5 @@
 /* The module _rickhouse. */
-#include "rickhouse.h"
+#include "asgi.h"
 
 static int add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec)
 {
@@ -14,7 +14,11 @@ static int execute(PyObject *module)
     if (!state->close || add_type(module, &state->input_type, &input_spec) < 0 ||
         add_type(module, &state->write_type, &write_spec) < 0 ||
         add_type(module, &state->answer_type, &answer_spec) < 0 ||
-        add_type(module, &state->link_type, &link_spec) < 0) {
+        add_type(module, &state->link_type, &link_spec) < 0 ||
+        add_type(module, &state->loop_link_type, &loop_link_spec) < 0 ||
+        add_type(module, &state->call_type, &call_spec) < 0 ||
+        add_type(module, &state->http_type, &http_spec) < 0 ||
+        add_type(module, &state->operation_type, &operation_spec) < 0) {
         return -1;
     }
     return 0;
@@ -27,6 +31,10 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->answer_type);
     Py_VISIT(state->write_type);
     Py_VISIT(state->input_type);
+    Py_VISIT(state->loop_link_type);
+    Py_VISIT(state->call_type);
+    Py_VISIT(state->http_type);
+    Py_VISIT(state->operation_type);
     return 0;
 }
 
@@ -37,6 +45,10 @@ static int clear(PyObject *module)
     Py_CLEAR(state->answer_type);
     Py_CLEAR(state->write_type);
     Py_CLEAR(state->input_type);
+    Py_CLEAR(state->loop_link_type);
+    Py_CLEAR(state->call_type);
+    Py_CLEAR(state->http_type);
+    Py_CLEAR(state->operation_type);
     Py_CLEAR(state->close);
     return 0;
 }

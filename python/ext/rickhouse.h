@@ -49,6 +49,10 @@ struct module_state {
     PyTypeObject *answer_type;
     PyTypeObject *write_type;
     PyTypeObject *input_type;
+    PyTypeObject *loop_link_type;
+    PyTypeObject *call_type;
+    PyTypeObject *http_type;
+    PyTypeObject *operation_type;
     PyObject *close; /* "close" */
 };
 
@@ -109,6 +113,14 @@ struct head {
     int status;     /* 0: start_response was not called */
     int64_t length; /* Content-Length, -1: none */
 };
+
+/* Octets of a value (RFC 9110 §5.5), and of those the ones of a token (§5.6.2). */
+enum octets { IN_VALUE = 1, IN_TOKEN = 2 };
+bool head_octets(struct span span, enum octets what);
+/* Whether a name is the lower one in whatever case; both are of the same length. */
+bool head_same(struct span name, const char *lower);
+/* RFC 9110 §7.6.1: what concerns one connection is the server's. */
+bool head_hop_by_hop(struct span name);
 
 /* Fills head. 0: status or headers are not plain, head is as it was; -1 with an exception: there is no
  * memory. */

@@ -51,42 +51,49 @@ class Start:
         settings = self._hello()
         environ = Environ(settings["server"], settings["threads"], settings["workers"])
         extension = None if settings["twin"] == "python" else self._extension(settings["twin"] == "extension")
-        self._ledger = Ledger(self._ledger_fd)
         if extension is not None:
             self._link = extension.Link(self._link_fd, self._ledger_fd, settings["threads"], environ.constants, hooks)
             run = self._link.serve
         else:
             watch(self._link_fd)
-            self._link = Link(Wire(self._link_fd), self._ledger)
+            self._wire, self._ledger = Wire(self._link_fd), Ledger(self._ledger_fd)
+            self._link = Link(self._wire, self._ledger)
             run = partial(serve, self._link, environ)
             os.register_at_fork(after_in_child=self._link.forked)
         # The link stays open until the very end: should the front go meanwhile, that is noticed.
         atexit.register(lambda kept: None, self._link)
         _signals(self._stop)
         found = self._import(settings)
+        ready = partial(
+            self._ready, "python" if extension is None else "extension", extension is not None, found.interface
+        )
         if found.interface == "asgi":
-            self._serve_asgi(found.app, settings["threads"])
+            self._serve_asgi(found.app, settings["threads"], extension is not None, ready)
             return
-        self._ready("python" if extension is None else "extension", extension is not None, found.interface)
+        ready()
         _run(partial(run, found.app), settings["threads"])
 
-    def _serve_asgi(self, app: Any, threads: int) -> None:
+    def _serve_asgi(self, app: Any, threads: int, extension: bool, ready: Callable[[], None]) -> None:
         # As main.py has it: nothing is written into the server's folder.
         write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             from .asgi import link, serve
+
+            if extension:
+                from .asgi import fast
         finally:
             sys.dont_write_bytecode = write_bytecode
 
         def make_link(server: serve.Server) -> link.LinkBase:
-            made = self._link = link.Link(Wire(_duplicate(self._link_fd)), self._ledger, server.start)
-            os.register_at_fork(after_in_child=made.forked)
+            made: link.LinkBase
+            if extension:
+                made = fast.Link(self._link, server, self._link_fd)
+            else:
+                made = link.Link(self._wire, self._ledger, server.start)
+            self._link = made
             if self._stopping:
                 made.stop()
             return made
-
-        def ready() -> None:
-            self._ready("python", False, "asgi")
 
         def failed(text: str) -> NoReturn:
             lines = text.strip().splitlines()
@@ -176,15 +183,11 @@ class Start:
 
 def _move(fd: int) -> int:
     """Move a descriptor to a high number, out of the way of an application that closes what it does not know."""
-    moved = _duplicate(fd)
-    os.close(fd)
-    return moved
-
-
-def _duplicate(fd: int) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = _HIGHEST if soft == resource.RLIM_INFINITY else max(3, min(_HIGHEST, soft - 16))
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
+    os.close(fd)
+    return moved
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

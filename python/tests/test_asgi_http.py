@@ -360,6 +360,7 @@ def test_early_hints(asgi: Front) -> None:
         (103, [("link", "</c>; rel=preload")]),
     ]
     assert (answer.status, answer.body) == (200, b"hinted")
+    assert len(asgi.get("/hints", query="100").interim) == 32
 
 
 @pytest.mark.parametrize("query", ["", "length"])

@@ -74,7 +74,7 @@ class CallBase:
     def give_back(self, octets: int) -> None:
         """Allow the front to send so much more."""
         if octets:
-            self.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(octets))
+            self.send_frame(frames.ANSWER_WINDOW, 0, frames.pack_u32(octets))
 
     async def take_credit(self, most: int, least: int = 1, besides: int = 0) -> int:
         """How much content may be sent now: most, or what is left of the window, if that is least (or all). What is
@@ -113,7 +113,7 @@ class CallBase:
         """Whether nobody waits for the answer any more."""
         raise NotImplementedError
 
-    def send(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
+    def send_frame(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
         """Write a frame."""
         raise NotImplementedError
 
@@ -134,5 +134,5 @@ class Call(CallBase):
     def gone(self) -> bool:
         return self.link.canceled(self.slot, self.gen)
 
-    def send(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
+    def send_frame(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
         self.link.send(frames.pack(kind, flags, self.slot, self.gen, payload))

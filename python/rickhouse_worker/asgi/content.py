@@ -109,7 +109,9 @@ class Stream:
                 return None
             if not self._asked:
                 self._asked = True
-                call.send(frames.ANSWER_WINDOW, 0, frames.pack_u32(0))  # the front may answer Expect: 100-continue
+                call.send_frame(
+                    frames.ANSWER_WINDOW, 0, frames.pack_u32(0)
+                )  # the front may answer Expect: 100-continue
             await call.change()
         piece = self._pieces.popleft().payload
         self._taken += len(piece)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from .. import frames
+from .. import frames, report
 from ..frames import Frame
 from ..ledger import Ledger
 from ..wire import Wire
@@ -25,18 +25,26 @@ class LinkBase:
 
     __slots__ = ()
 
-    loop: asyncio.AbstractEventLoop
+    loop: asyncio.AbstractEventLoop | None  # None until it is attached
     stopping: bool
     blocked: bool  # the socket was full: a writer waits for it
+    waited: bool  # somebody waits for room
     changed: Waiters  # calls come to an end, or the worker is to stop
     emptied: Waiters  # there is room for output
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read the link from now on."""
-        self.loop = loop
         self.changed = Waiters(loop)
         self.emptied = Waiters(loop)
-        loop.add_reader(self.fileno(), self.read)
+        loop.add_reader(self.fileno(), self._read)
+
+    def _read(self) -> None:
+        try:
+            self.read()
+        except frames.MalformedError as error:
+            report.die(f"the front sent {error}")
+        except BaseException as error:
+            report.die(f"the server itself failed:\n{report.trace(error)}")
 
     async def stopped(self) -> None:
         """Wait until the worker is to stop and no request runs any more."""
@@ -46,15 +54,12 @@ class LinkBase:
     def stop(self) -> None:
         """Take no more requests. A signal handler may call it."""
         self.stopping = True
-        if getattr(self, "loop", None) is not None:
+        if self.loop is not None:
             self.loop.call_soon_threadsafe(self.changed.wake)
-
-    def full(self) -> bool:
-        """Whether senders should wait for `room`."""
-        return self.waiting() > _FULL
 
     async def room(self) -> None:
         """Wait until more could be written."""
+        self.waited = True
         await self.emptied.wait()
 
     async def flushed(self) -> None:
@@ -77,9 +82,9 @@ class LinkBase:
 
     def written(self) -> None:
         """As much was written as the socket takes."""
-        waiting = self.waiting()
-        self.set_blocked(waiting > 0)
-        if waiting <= _FULL:
+        self.set_blocked(self.waiting() > 0)
+        if not self.full():
+            self.waited = False
             self.emptied.wake()
 
     def set_blocked(self, blocked: bool) -> None:
@@ -112,6 +117,10 @@ class LinkBase:
         """How many octets wait to be written."""
         raise NotImplementedError
 
+    def full(self) -> bool:
+        """Whether senders should wait for `room`."""
+        raise NotImplementedError
+
     def flush(self) -> None:
         """Write what waits, as far as the socket takes it."""
         raise NotImplementedError
@@ -134,8 +143,14 @@ class Link(LinkBase):
         self._start = start
         self._calls: dict[int, Call] = {}
         self._output = bytearray()
+        self.loop = None
         self.stopping = False
         self.blocked = False
+        self.waited = False
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        super().attach(loop)
 
     def fileno(self) -> int:
         return self._wire.fileno()
@@ -191,6 +206,9 @@ class Link(LinkBase):
     def waiting(self) -> int:
         return len(self._output)
 
+    def full(self) -> bool:
+        return len(self._output) > _FULL
+
     def flush(self) -> None:
         while self._output:
             n = self._wire.write_some(self._output)
@@ -204,7 +222,3 @@ class Link(LinkBase):
 
     def check_process(self, error: BaseException | None = None) -> None:
         self._wire.check_process(error)
-
-    def forked(self) -> None:
-        """In a child that the application forked: the link is the parent's alone."""
-        self._wire.close()

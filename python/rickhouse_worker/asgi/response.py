@@ -13,6 +13,7 @@ from .fields import check_body, check_status, pack_headers
 from .files import FilePart, open_path, part_of
 
 _NO_CONTENT = (204, 304)
+_MOST_HINTS = 32  # of one answer
 _FILES = {"http.response.pathsend", "http.response.zerocopysend"}
 
 
@@ -33,6 +34,7 @@ class ResponseBase:
     _content_over: bool  # the application has given all its content
     _trailers: list[Any] | None  # what came of them so far, if there are to be some
     _ended: bool  # the answer is complete or cut: nothing more goes out
+    _hints: int  # how many went out
     _excess: bool  # more content than _declared was told of
     complete: bool  # the application has sent everything
 
@@ -78,8 +80,11 @@ class ResponseBase:
         if self._status:
             raise RuntimeError("http.response.early_hint was sent after http.response.start")
         fields, _ = pack_headers([(b"link", link) for link in message.get("links", ())])
+        self._hints += 1
+        if self._hints > _MOST_HINTS:
+            return
         head = frames.pack_head(103, self._started, 0, b"", fields)
-        self._call.send(frames.ANSWER_HEAD, frames.INTERIM, head)
+        self._call.send_frame(frames.ANSWER_HEAD, frames.INTERIM, head)
 
     async def _body(self, body: bytes, last: bool) -> None:
         known = len(body) if last else -1
@@ -152,12 +157,12 @@ class ResponseBase:
         """Send content, with the head before it if that is to come."""
         self._ended = bool(flags & END)
         if self._head_sent:
-            self._call.send(frames.ANSWER_DATA, flags, content)
+            self._call.send_frame(frames.ANSWER_DATA, flags, content)
             return
         self._head_sent = True
         length = self._length(known)
         head = frames.pack_head(self._status, self._started, max(length, 0), b"", self._fields)
-        self._call.send(frames.ANSWER_HEAD, flags | (LENGTH if length >= 0 else 0), head + content)
+        self._call.send_frame(frames.ANSWER_HEAD, flags | (LENGTH if length >= 0 else 0), head + content)
 
     def _finish_content(self, known: int, last: bool) -> None:
         """What follows content that was sent."""
@@ -172,7 +177,7 @@ class ResponseBase:
         self._trailers += message.get("headers", ())
         if not message.get("more_trailers", False):
             if self._sends_trailers() and not self._ended:
-                self._call.send(frames.TRAILERS, 0, pack_headers(self._trailers)[0])
+                self._call.send_frame(frames.TRAILERS, 0, pack_headers(self._trailers)[0])
             self._finish()
 
     def _finish(self) -> None:
@@ -201,7 +206,7 @@ class ResponseBase:
         """Cut the answer short if it is not complete for the client."""
         if not self._ended:
             self._ended = True
-            self._call.send(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+            self._call.send_frame(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
 
     def _abort(self, why: str) -> None:
         self._misdeed(why)
@@ -219,7 +224,7 @@ class Response(ResponseBase):
         self.method = method
         self.path = path
         self._started = time.monotonic_ns()
-        self._status = self._sent = 0
+        self._status = self._sent = self._hints = 0
         self._declared = -1
         self._fields = b""
         self._head_sent = self._content_over = self._ended = self._excess = self.complete = False

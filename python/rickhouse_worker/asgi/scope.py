@@ -16,7 +16,7 @@ class Scopes:
     """Makes scopes from requests and from the state that lifespan left."""
 
     def __init__(self, state: dict[str, Any]) -> None:
-        self._state = state
+        self.state = state
         self._tls: dict[str, dict[str, Any]] = {}
 
     def http(self, frame: Frame, request: Request) -> dict[str, Any]:
@@ -55,15 +55,15 @@ class Scopes:
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.fields],
             "client": (request.client_address, request.client_port) if request.client_address else None,
             "server": (request.server_name, None if local else request.server_port),
-            "state": self._state.copy(),
+            "state": self.state.copy(),
         }
 
     def _with_tls(self, extensions: dict[str, Any], request: Request) -> dict[str, Any]:
         if request.tls:
-            extensions["tls"] = self._kept_tls(request.tls).copy()
+            extensions["tls"] = self.kept_tls(request.tls).copy()
         return extensions
 
-    def _kept_tls(self, text: str) -> dict[str, Any]:
+    def kept_tls(self, text: str) -> dict[str, Any]:
         """The requests of a connection share their text, and many connections do: what was made of it is kept."""
         kept = self._tls.get(text)
         if kept is None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .. import frames, report
-from ..frames import Frame, Request
+from ..frames import Frame
 from ..link import DisconnectedError
 from .call import Call, CallBase
 from .content import content_of
@@ -19,7 +19,7 @@ from .lifespan import Lifespan, StartupError
 from .scope import Scopes
 from .websocket import WebSocket
 
-_EAGER = sys.version_info >= (3, 12)
+EAGER = sys.version_info >= (3, 12)
 
 
 def serve(
@@ -89,19 +89,23 @@ class Server:
     def start(self, call: Call, frame: Frame) -> None:
         """Run a request, in pure Python."""
         request = frames.parse_request(frame)
-        exchange, scope = self.exchange(call, frame, request)
+        exchange: HTTP | WebSocket
+        if call.flags & frames.WEBSOCKET:
+            exchange, scope = self.websocket(call, frame)
+        else:
+            content = content_of(call, request.content, frame.fd, request.content_length)
+            exchange = HTTP(call, content, request.method, request.path)
+            scope = self.scopes.http(frame, request)
         call.task = self._task(self._run(call, exchange, scope))
 
-    def exchange(self, call: CallBase, frame: Frame, request: Request) -> tuple[HTTP | WebSocket, dict[str, Any]]:
-        """What the application gets of a request."""
-        if call.flags & frames.WEBSOCKET:
-            return WebSocket(call, request.path), self.scopes.websocket(request)
-        content = content_of(call, request.content, frame.fd, request.content_length)
-        return HTTP(call, content, request.method, request.path), self.scopes.http(frame, request)
+    def websocket(self, call: CallBase, frame: Frame) -> tuple[WebSocket, dict[str, Any]]:
+        """What the application gets of a WebSocket."""
+        request = frames.parse_request(frame)
+        return WebSocket(call, request.path), self.scopes.websocket(request)
 
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that runs at once as far as it goes without waiting, where Python can do that."""
-        if _EAGER and self._loop.get_task_factory() is None:
+        if EAGER and self._loop.get_task_factory() is None:
             return asyncio.Task(coroutine, loop=self._loop, eager_start=True)  # type: ignore[call-arg]
         return self._loop.create_task(coroutine)
 
@@ -121,7 +125,7 @@ class Server:
             raised(call, exchange, error)
         finally:
             exchange.finish()
-            call.send(frames.ANSWER_DONE, 0, frames.pack_u32((time.monotonic_ns() - started) // 1000))
+            call.send_frame(frames.ANSWER_DONE, 0, frames.pack_u32((time.monotonic_ns() - started) // 1000))
             call.link.finish(call)
 
 

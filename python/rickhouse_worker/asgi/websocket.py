@@ -111,7 +111,7 @@ class WebSocket:
             known = [(b"sec-websocket-protocol", subprotocol.encode("latin-1", "replace"))]
         fields, _ = pack_headers([*known, *headers])
         self._accepted = True
-        self._call.send(frames.ANSWER_HEAD, 0, frames.pack_head(101, self._started, 0, b"", fields))
+        self._call.send_frame(frames.ANSWER_HEAD, 0, frames.pack_head(101, self._started, 0, b"", fields))
 
     async def _close(self, message: Mapping[str, Any]) -> None:
         code, reason = close_of(message)
@@ -119,7 +119,7 @@ class WebSocket:
             await self._response.answer("http.response.start", {"status": 403})
             await self._response.answer("http.response.body", {})
         else:
-            self._call.send(frames.ANSWER_CLOSE, 0, frames.pack_close(code, reason))
+            self._call.send_frame(frames.ANSWER_CLOSE, 0, frames.pack_close(code, reason))
         self._closed = True
         self._call.wake()
 
@@ -129,7 +129,7 @@ class WebSocket:
         while True:
             n = await self._call.take_credit(min(len(rest), frames.MAX_CONTENT), besides=frames.PIECE_COST)
             piece, rest = bytes(rest[:n]), rest[n:]
-            self._call.send(frames.ANSWER_DATA, flags if rest else flags | END, piece)
+            self._call.send_frame(frames.ANSWER_DATA, flags if rest else flags | END, piece)
             if not rest:
                 return
 
@@ -147,7 +147,7 @@ class WebSocket:
         if not self._accepted:
             self._response.cut(why)
         elif not self._closed and self._call.closed is None:
-            self._call.send(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+            self._call.send_frame(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
 
 
 def payload_of(message: Mapping[str, Any]) -> tuple[bytes, int]:

@@ -279,7 +279,8 @@ async def status(scope, receive, send):
 @path
 async def hints(scope, receive, send):
     await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]})
-    await send({"type": "http.response.early_hint", "links": [b"</c>; rel=preload"]})
+    for _ in range(int(argument(scope) or 1)):
+        await send({"type": "http.response.early_hint", "links": [b"</c>; rel=preload"]})
     await answer(send, b"hinted")
 
 
