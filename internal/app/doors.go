@@ -51,6 +51,7 @@ func (s *server) makeDoors() error {
 	beside := map[*http1.Door]*http2.Door{} // does not change once connections come
 	if !s.cfg.HTTP2.Off {
 		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].Serve(h) }
+		parts.Evict = func(d *http1.Door) bool { return beside[d].Evict() }
 	}
 	if s.front, err = http1.New(s.cfg.Front, parts); err != nil {
 		return err

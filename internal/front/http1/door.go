@@ -129,11 +129,15 @@ func (d *Door) refused(err error) {
 }
 
 // evict closes the connection that has been idle for longest, if there is one
-// besides c.
+// besides c: one of those handed over where there is no other.
 func (d *Door) evict(besides *conn) bool {
 	c := d.idle.oldest()
 	if c == nil || c == besides {
-		return false
+		handed := d.f.parts.Evict != nil && d.f.parts.Evict(d)
+		if handed {
+			d.counters.Evicted++
+		}
+		return handed
 	}
 	d.counters.Evicted++
 	c.close(false)

@@ -30,6 +30,10 @@ type Parts struct {
 	// first octets are the preface (RFC 9113 §3.3), or whose TLS handshake chose
 	// it. The connection counts until h.Closed is called.
 	HTTP2 func(d *Door, h Handoff)
+	// Evict, if not nil, closes the connection among those handed over on d's Loop
+	// that has been idle for longest, and reports whether there was one. It is
+	// asked where d has none itself and there are too many.
+	Evict func(d *Door) bool
 	// TLS is how connections of listeners that are TLS become secure; nil where
 	// there is no such listener.
 	TLS *TLS

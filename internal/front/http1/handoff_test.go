@@ -55,3 +55,29 @@ func TestNoHandoff(t *testing.T) {
 		}
 	}
 }
+
+// Where there are too many connections, one that was handed over may have to go.
+func TestEvictHandedOver(t *testing.T) {
+	d := fakeDoor(t, Config{}, newStatic())
+	var handed []Handoff
+	d.f.parts.HTTP2 = func(_ *Door, h Handoff) { handed = append(handed, h) }
+	d.f.parts.Evict = func(*Door) bool {
+		if len(handed) == 0 {
+			return false
+		}
+		handed[0].Closed()
+		handed = handed[1:]
+		return true
+	}
+	d.fakeConn(&fakeStream{in: []byte(preface)}).Readable()
+	idle := &fakeStream{}
+	d.fakeConn(idle)
+	for i, want := range []bool{true, true, false} {
+		if got := d.evict(nil); got != want {
+			t.Errorf("%d: got %v", i, got)
+		}
+	}
+	if n := d.counters; !idle.closed || n.Evicted != 2 || n.Open != 0 {
+		t.Errorf("closed %v, counters %+v", idle.closed, n)
+	}
+}

@@ -90,7 +90,7 @@ func (d *Door) origin(a listen.Addr, tls bool) *front.Origin {
 }
 
 // Evict closes the connection that has been without a request for longest, if
-// there is one, and reports whether there was.
+// there is one, and reports whether there was. It does not wait for the client.
 func (d *Door) Evict() bool {
 	var oldest *conn
 	d.conns.each(func(c *conn) {
@@ -101,7 +101,7 @@ func (d *Door) Evict() bool {
 	if oldest == nil {
 		return false
 	}
-	oldest.leave()
+	oldest.evict()
 	return true
 }
 

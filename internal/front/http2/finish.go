@@ -106,6 +106,15 @@ func (c *conn) leave() {
 	c.settle()
 }
 
+// evict closes a connection without requests at once.
+func (c *conn) evict() {
+	c.out = wire.AppendGoAway(c.out, c.last, wire.NoError, "")
+	c.write()
+	if c.state != closed {
+		c.hangUp(false)
+	}
+}
+
 // fail closes the connection for a mistake of the client's.
 func (c *conn) fail(err *wire.Error) {
 	if c.state != serving {
