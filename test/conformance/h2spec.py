@@ -14,6 +14,7 @@ from server import BUILD, serving
 MODULE = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"
 TOOL = BUILD / "h2spec"
 TIMEOUT = 300
+TLS = ("--tls", "internal")
 # On a port that HTTP/1 shares, what begins otherwise is answered as HTTP/1.
 SHARED_PORT = frozenset({"Sends invalid connection preface"})
 
@@ -32,6 +33,8 @@ class Run:
 RUNS = (
     Run("h2c", 145, expected=SHARED_PORT),
     Run("h2c, strict", 146, ("--strict",), expected=SHARED_PORT),
+    Run("TLS", 145, ("-t", "-k"), TLS),
+    Run("TLS, strict", 146, ("-t", "-k", "--strict"), TLS),
 )
 
 

@@ -39,8 +39,9 @@ def serving(app: str, *flags: str) -> Iterator[int]:
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / "server.log"
     argv = [str(BINARY), "serve", app, "--dir", str(HERE / "apps"), "-b", f"127.0.0.1:{port}", "-w", "1", *flags]
+    env = os.environ | {"XDG_DATA_HOME": str(BUILD / "data")}  # of the authority that --tls internal makes
     with log.open("w") as out:
-        server = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, env=env)
         try:
             deadline = time.monotonic() + PATIENCE
             while not answers(port):
