@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"rickhouse/internal/units"
+	wire "rickhouse/internal/wire/websocket"
 )
 
 // hear gives octets to a WebSocket in pieces of step, with an owner that takes
@@ -53,11 +54,13 @@ func hear(t *testing.T, text string, step, credit int) string {
 	if p.end == "" {
 		return all.String() + message.String() + p.sent()
 	}
-	// Of two faults close to each other either may be found first, and what came
-	// of the message before.
+	// Of two faults close to each other either may be found first, and more or
+	// less of the message before.
 	told := p.told()
-	if strings.Contains(told, "closed 1007") || strings.Contains(told, "closed 1009") {
-		return all.String() + "a fault"
+	for _, code := range []int{wire.CodeProtocolError, wire.CodeInvalid, wire.CodeTooBig} {
+		if reason, ok := strings.CutPrefix(told, fmt.Sprintf("closed %d ", code)); ok && reason != "" && strings.Contains(p.sent(), reason) {
+			return all.String() + "a fault"
+		}
 	}
 	return all.String() + told + p.sent() + p.end
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -177,11 +178,14 @@ func TestReader(t *testing.T) {
 // written again is read as the same.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte(client(0x81, "Hello")+client(0x01, "a")+client(0x89, "")+client(0x80, "b")), true)
-	f.Add([]byte(client(0xc2, strings.Repeat("x", 70000))), true)
+	f.Add([]byte(client(0xc2, strings.Repeat("x", 300))), true)
 	f.Add([]byte("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04"), false)
 	f.Fuzz(func(t *testing.T, p []byte, deflate bool) {
 		whole := transcript(string(p), deflate, 1<<30)
-		if fed := transcript(string(p), deflate, 1); fed != whole {
+		// Of two faults in one header either may be found first.
+		fault := regexp.MustCompile(`a (frame|length|control frame|continuation|message) .*`)
+		whole = fault.ReplaceAllString(whole, "fault")
+		if fed := fault.ReplaceAllString(transcript(string(p), deflate, 1), "fault"); fed != whole {
 			t.Fatalf("whole %q\noctet by octet %q", whole, fed)
 		}
 		h, n, err := ParseHeader(p)

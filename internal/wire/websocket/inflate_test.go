@@ -110,24 +110,24 @@ func TestInflateRefuses(t *testing.T) {
 // that gets them one by one.
 func FuzzInflate(f *testing.F) {
 	for _, p := range samples() {
-		f.Add(deflated(f, p[:min(len(p), 5000)], flate.BestSpeed))
-		f.Add(deflated(f, p[:min(len(p), 5000)], flate.BestCompression))
+		f.Add(deflated(f, p[:min(len(p), 500)], flate.BestSpeed))
+		f.Add(deflated(f, p[:min(len(p), 500)], flate.BestCompression))
 	}
 	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		const most = 1 << 20
-		got, ok := inflated(&Inflater{}, p, len(p)+9, 1<<16)
-		slow, slowOK := inflated(&Inflater{}, p, 1, 100)
-		if ok != slowOK || !bytes.Equal(got, slow) {
-			t.Fatalf("at once %v %d, octet by octet %v %d", ok, len(got), slowOK, len(slow))
+		whole, ok := inflated(&Inflater{}, p, len(p)+9, 1<<16)
+		got, slowOK := inflated(&Inflater{}, p, 1, 100)
+		if ok != slowOK || ok && !bytes.Equal(got, whole) {
+			t.Fatalf("at once %v %d, octet by octet %v %d", ok, len(whole), slowOK, len(got))
 		}
 		// The standard library ends at a last block, this decoder goes on.
 		want, err := io.ReadAll(io.LimitReader(flate.NewReader(io.MultiReader(bytes.NewReader(p), strings.NewReader(tail))), most))
-		if !bytes.HasPrefix(got, want) && len(got) >= len(want) {
+		if !bytes.HasPrefix(got, want) && !bytes.HasPrefix(want, got) {
 			t.Fatalf("%d octets, the standard library %d others", len(got), len(want))
 		}
-		if len(got) < len(want) || ok && err != nil && err != io.ErrUnexpectedEOF {
-			t.Fatalf("%d octets, %v; the standard library %d, %v", len(got), ok, len(want), err)
+		if ok && (len(got) < len(want) || err != nil && err != io.ErrUnexpectedEOF) {
+			t.Fatalf("%d octets are whole; the standard library %d, %v", len(got), len(want), err)
 		}
 	})
 }
