@@ -120,6 +120,25 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// What every answer of an address gets.
+func TestExtraFields(t *testing.T) {
+	s := start(t, settings{}, handler(func(x *exchange.Exchange) {
+		if string(x.Request.Path) == "/own" {
+			x.Response.Add("strict-transport-security", "own")
+		}
+		x.Response.Status = 103
+		x.Head()
+		x.Answer(200, "")
+	}))
+	s.extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
+	r := s.dial()
+	r.get(1, "/")
+	r.get(3, "/own")
+	if a, b := r.answer(1).fields["strict-transport-security"], r.answer(3).fields["strict-transport-security"]; a != "max-age=1" || b != "own" {
+		t.Errorf("got %q, %q", a, b)
+	}
+}
+
 // A head may need several frames, and a client may want no table.
 func TestLargeHead(t *testing.T) {
 	s := start(t, settings{}, handler(func(x *exchange.Exchange) {

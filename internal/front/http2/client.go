@@ -90,7 +90,7 @@ func (s *stream) sendHead() (semantics.Framing, error) {
 	r := &d.reply
 	r.Head = x.Request.IsHead()
 	r.Connect = x.Request.Form == exchange.AuthorityForm
-	r.Date = d.l.Date()
+	r.Date, r.Extra = d.l.Date(), c.extra
 	block := d.block[:0]
 	if c.noTable {
 		block = wire.AppendNoTable(block)

@@ -28,6 +28,7 @@ type conn struct {
 	o          *front.Origin
 	s          loop.Stream
 	tls        []byte
+	extra      []exchange.Field
 	closed     func()
 	prev, next *conn
 	port       uint16
@@ -72,7 +73,7 @@ type block struct {
 }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, o: d.origin(h.Addr, h.TLS != nil), s: h.Stream, tls: h.TLS, closed: h.Closed}
+	c := &conn{d: d, o: d.origin(h.Addr), s: h.Stream, tls: h.TLS, extra: h.Extra, closed: h.Closed}
 	c.peer(h.Remote)
 	c.timer.Task = (*timeout)(c)
 	c.streams = map[uint32]*stream{}

@@ -49,7 +49,7 @@ type Door struct {
 	block    []byte // a head in the making
 	nobody   exchange.Client
 	reply    semantics.Reply
-	origins  map[originKey]*front.Origin
+	origins  map[listen.Addr]*front.Origin
 	counters Counters
 	draining bool
 }
@@ -69,22 +69,12 @@ func (d *Door) Serve(h front.Handoff) {
 // Counters returns what the Door has seen.
 func (d *Door) Counters() Counters { return d.counters }
 
-// originKey names an Origin.
-type originKey struct {
-	addr listen.Addr
-	tls  bool
-}
-
-// origin returns the Origin of an address, in TLS or not.
-func (d *Door) origin(a listen.Addr, tls bool) *front.Origin {
-	key := originKey{a, tls}
-	o := d.origins[key]
+// origin returns the Origin of an address.
+func (d *Door) origin(a listen.Addr) *front.Origin {
+	o := d.origins[a]
 	if o == nil {
 		o = front.NewOrigin(a)
-		if tls {
-			o.Scheme = []byte("https")
-		}
-		d.origins[key] = o
+		d.origins[a] = o
 	}
 	return o
 }

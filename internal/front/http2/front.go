@@ -5,6 +5,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	semantics "rickhouse/internal/wire/http1"
@@ -65,7 +66,7 @@ func (f *Front) maxBlock() int { return 2 * f.limits.Head }
 // Door makes the Front's part on one Loop; there is one for each. It may be
 // called before the Loop runs, or on it.
 func (f *Front) Door(l *loop.Loop) *Door {
-	d := &Door{f: f, l: l, scratch: make([]byte, readSize), origins: map[originKey]*front.Origin{}}
+	d := &Door{f: f, l: l, scratch: make([]byte, readSize), origins: map[listen.Addr]*front.Origin{}}
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.reply = semantics.Reply{Version: exchange.HTTP2, Server: f.server}
 	d.small.most, d.large.most = 32<<10, 2*enough

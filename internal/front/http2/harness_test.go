@@ -30,6 +30,7 @@ type server struct {
 	listener *listen.Listener
 	log      logBuffer
 	panics   chan any
+	extra    []exchange.Field
 	open     atomic.Int64 // connections that were handed over and not closed
 
 	mu       sync.Mutex
@@ -129,7 +130,7 @@ func (s *server) accept() {
 				return
 			}
 			s.open.Add(1)
-			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: s.listener.Addr(), Closed: func() { s.open.Add(-1) }})
+			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: s.listener.Addr(), Extra: s.extra, Closed: func() { s.open.Add(-1) }})
 		},
 		OnError: func(err error) { s.panics <- err },
 	})

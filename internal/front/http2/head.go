@@ -49,7 +49,15 @@ func appendHead(dst []byte, res *exchange.Response, r *semantics.Reply) ([]byte,
 	if !server {
 		dst = wire.AppendField(dst, []byte("server"), r.Server)
 	}
-	if !interim && framing != tunnel {
+	if interim {
+		return dst, framing, nil
+	}
+	for i := range r.Extra {
+		if f := &r.Extra[i]; !res.Has(f.Name) {
+			dst, _ = appendField(dst, f) // nothing of it can be refused
+		}
+	}
+	if framing != tunnel {
 		dst = appendLength(dst, res)
 	}
 	return dst, framing, nil
