@@ -2,6 +2,7 @@ package story
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -89,6 +90,22 @@ func TestHTTP2(t *testing.T) {
 		if got, err := fetch(client, "GET", url+"/large", nil); err != nil || got != strings.Repeat("0123456789abcdef", 64*4096) {
 			t.Errorf("%s: got %d octets, %v", name, len(got), err)
 		}
+	}
+}
+
+// Over TLS the handshake chooses it, and the application sees https.
+func TestHTTP2OverTLS(t *testing.T) {
+	dir := application(t, map[string]string{"app.py": `
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [(environ["wsgi.url_scheme"] + " " + environ["SERVER_PROTOCOL"]).encode()]
+`})
+	s := start(t, dir, "app:app", "-w", "1", "--tls", "internal")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: testkit.Patience}
+	if got, err := fetch(client, "GET", "https://"+s.Addr()+"/", nil); err != nil || got != "https HTTP/2.0" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
