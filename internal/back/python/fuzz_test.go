@@ -8,7 +8,9 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
+	"rickhouse/internal/websocket"
 	wire "rickhouse/internal/wire/worker"
 	"rickhouse/internal/worker"
 )
@@ -37,11 +39,11 @@ func play(link, ledger int) error {
 	if err != nil {
 		return err
 	}
-	mem, err := syscall.Mmap(ledger, 0, moreSlots*8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	mem, err := syscall.Mmap(ledger, 0, 2*8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return err
 	}
-	hello := wire.AppendFrame(nil, wire.Header{Type: wire.Ready}, []byte(`{"recall": true, "pid": 1}`))
+	hello := wire.AppendFrame(nil, wire.Header{Type: wire.Ready}, []byte(`{"recall": true, "pid": 1, "interface": "`+os.Getenv(scripted)+`"}`))
 	if _, err := syscall.Write(link, hello); err != nil {
 		return err
 	}
@@ -93,6 +95,15 @@ func write(link int, output []byte, file int) error {
 	return nil
 }
 
+// The kinds of requests that FuzzAnswers makes.
+const (
+	whole uint8 = iota
+	streamed
+	asgiRequests
+	webSockets
+	kinds
+)
+
 // FuzzAnswers has a worker answer two requests, one of the App's loop in slot 0
 // and one of another loop in slot 1, with anything: each is finished exactly
 // once, nothing follows, and nothing is left open.
@@ -107,18 +118,33 @@ func FuzzAnswers(f *testing.F) {
 	}
 	eight := func(v byte) []byte { return []byte{v, 0, 0, 0, 0, 0, 0, 0} }
 	give := frame(wire.AnswerWindow, 0, 0, 0, 0, 0, 0)
-	f.Add([]byte{}, false)
-	f.Add(slices.Concat(head(0, wire.End|wire.IsDone|wire.Length, 200, "ok"), head(1, 0, 200, "part")), false)
-	f.Add(slices.Concat(head(1, 0, 200, ""), frame(wire.AnswerData, wire.End|wire.IsDone, 1, 'x'), head(0, wire.Interim, 103, "")), true)
+	f.Add([]byte{}, whole)
+	f.Add(slices.Concat(head(0, wire.End|wire.IsDone|wire.Length, 200, "ok"), head(1, 0, 200, "part")), whole)
+	f.Add(slices.Concat(head(1, 0, 200, ""), frame(wire.AnswerData, wire.End|wire.IsDone, 1, 'x'), head(0, wire.Interim, 103, "")), streamed)
 	for slot := range uint16(2) {
 		file := frame(wire.AnswerFile, wire.HasFile|wire.End, slot, slices.Concat(eight(1), eight(20))...)
-		f.Add(slices.Concat(head(slot, 0, 200, ""), file, frame(wire.Done, 0, slot, 1, 0, 0, 0)), false)
-		f.Add(slices.Concat(head(slot, 0, 200, ""), frame(wire.AnswerAbort, wire.IsDone, slot, 'e')), false)
-		f.Add(slices.Concat(frame(wire.AnswerAbort, 0, slot, 'e'), frame(wire.Done, 0, slot, 1, 0, 0, 0), give), true)
-		f.Add(slices.Concat(give, frame(wire.AnswerWindow, 0, slot, 0xff, 0, 0, 0), head(slot, wire.End, 101, "")), true)
+		f.Add(slices.Concat(head(slot, 0, 200, ""), file, frame(wire.Done, 0, slot, 1, 0, 0, 0)), whole)
+		f.Add(slices.Concat(head(slot, 0, 200, ""), frame(wire.AnswerAbort, wire.IsDone, slot, 'e')), whole)
+		f.Add(slices.Concat(frame(wire.AnswerAbort, 0, slot, 'e'), frame(wire.Done, 0, slot, 1, 0, 0, 0), give), streamed)
+		f.Add(slices.Concat(give, frame(wire.AnswerWindow, 0, slot, 0xff, 0, 0, 0), head(slot, wire.End, 101, "")), streamed)
 	}
-	f.Fuzz(func(t *testing.T, output []byte, streamed bool) {
-		e := prepare(t, Config{Threads: 2, StreamInput: streamed})
+	for slot := range uint16(2) {
+		trailers := frame(wire.Trailers, 0, slot, 1, 0, 1, 0, 'a', 1, 0, 'b')
+		end := frame(wire.AnswerData, wire.End|wire.IsDone, slot)
+		f.Add(slices.Concat(head(slot, 0, 200, ""), trailers, end), asgiRequests)
+		f.Add(slices.Concat(give, head(slot, wire.End, 200, "ok"), frame(wire.Done, 0, slot, 1, 0, 0, 0)), asgiRequests)
+		text := frame(wire.AnswerData, wire.Text|wire.End, slot, 'h', 'i')
+		f.Add(slices.Concat(head(slot, 0, 101, ""), text, frame(wire.AnswerClose, wire.IsDone, slot, 0xe8, 3)), webSockets)
+		f.Add(slices.Concat(head(slot, 0, 101, ""), text, frame(wire.AnswerAbort, 0, slot, 'e'), frame(wire.Done, 0, slot, 1, 0, 0, 0)), webSockets)
+		f.Add(slices.Concat(head(slot, 0, 101, ""), frame(wire.Done, 0, slot, 1, 0, 0, 0), head(slot, 0, 200, "")), webSockets)
+		f.Add(slices.Concat(head(slot, wire.End|wire.IsDone, 200, "no")), webSockets)
+	}
+	f.Fuzz(func(t *testing.T, output []byte, kind uint8) {
+		cfg := Config{Threads: 2, StreamInput: kind == streamed}
+		if kind %= kinds; kind >= asgiRequests {
+			cfg = asgi(Config{WebSocket: websocket.Config{CloseTimeout: time.Millisecond}})
+		}
+		e := prepare(t, cfg)
 		exe, err := os.Executable()
 		if err == nil {
 			err = os.WriteFile(filepath.Join(e.dir, "script"), output, 0o600)
@@ -127,9 +153,13 @@ func FuzzAnswers(f *testing.F) {
 			t.Fatal(err)
 		}
 		e.app.parts.Program = worker.Program{Interpreter: exe, Directory: e.dir, Environment: map[string]string{
-			scripted: "1", "GORACE": "atexit_sleep_ms=0",
+			scripted: e.app.cfg.Interface, "GORACE": "atexit_sleep_ms=0",
 		}}
 		near, far := e.ask(e.home, "POST", "/", octets(100<<10)), e.ask(e.other, "POST", "/", octets(10))
+		if kind == webSockets {
+			near, far = e.dial(e.home, "/"), e.dial(e.other, "/")
+			near.x.Route.NoRerun, far.x.Route.NoRerun = true, true // the next worker would wait for two
+		}
 		near.lenient, far.lenient = true, true
 		e.on(e.home, func() {
 			e.app.Start()
@@ -137,6 +167,7 @@ func FuzzAnswers(f *testing.F) {
 		})
 		e.until("the first one is queued or sent", func() bool { return near.x.Server.(*job).submitted })
 		e.on(e.other, func() { e.app.Serve(far.x) })
+		e.on(e.home, e.app.Drain)
 		lost := e.stop(patience)
 		near.wait()
 		far.wait()
