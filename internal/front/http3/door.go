@@ -68,7 +68,7 @@ func (f *Front) Serve(socket *net.UDPConn, addr listen.Addr) (*Door, error) {
 		return nil, fmt.Errorf("serve HTTP/3 on %v: %w", addr, err)
 	}
 	go func() {
-		if err := d.server.ServeListener(d.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := d.server.ServeListener(d.listener); !errors.Is(err, http.ErrServerClosed) && !d.isClosed() {
 			f.parts.Log.Error("HTTP/3 is no longer served", "address", addr.String(), "error", err)
 		}
 	}()

@@ -34,7 +34,7 @@ func TestHello(t *testing.T) {
 
 // TestRequest looks at what a handler sees.
 func TestRequest(t *testing.T) {
-	var got string
+	seen := make(chan string, 1)
 	s := start(t, handler(func(x *exchange.Exchange) {
 		r := &x.Request
 		var b strings.Builder
@@ -43,7 +43,7 @@ func TestRequest(t *testing.T) {
 		for _, f := range r.Fields {
 			fmt.Fprintf(&b, "|%s=%s", f.Name, f.Value)
 		}
-		got = b.String()
+		seen <- b.String()
 		x.Answer(204, "")
 	}), func(c *settings) {
 		c.parts.Describe = describe
@@ -57,7 +57,7 @@ func TestRequest(t *testing.T) {
 	c.do(r)
 	want := fmt.Sprintf("GET|https|%s|/a%%2Fb|/a/b|c=d|0|127.0.0.1:%d|{\"tls_version\": 772}|true|host=%s|cookie=a=1; b=2|x-a=a|x-b=2|x-b=1",
 		s.addr, s.addr.Port, s.addr)
-	if got != want {
+	if got := <-seen; got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}
 }
