@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,10 +22,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-const (
-	pebbleVersion = "v2.10.1"
-	acmeDomain    = "shop.example"
-)
+const pebbleVersion = "v2.10.1"
 
 // pebbleBinary builds Pebble, the ACME server for tests, below build/.
 func pebbleBinary(t *testing.T) string {
@@ -195,9 +193,11 @@ func answerDNS(c net.Conn) {
 	}
 }
 
-// site is a server whose certificates are a Store's.
+// site is a server whose certificates are a Store's. Each has a name of its own:
+// certmagic remembers, for the whole process, what it is about to renew.
 type site struct {
 	t     *testing.T
+	name  string
 	store *Store
 	log   logBuffer
 	tls   net.Listener
@@ -209,7 +209,7 @@ func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 // newSite listens; serve begins to answer.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t}
+	s := &site{t: t, name: fmt.Sprintf("shop-%d.example", time.Now().UnixNano())}
 	for _, ln := range []*net.Listener{&s.tls, &s.plain} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -260,7 +260,7 @@ func (s *site) serve(cfg Config, p Parts) {
 
 // leaf is the certificate in use, or an error.
 func (s *site) leaf(roots *x509.CertPool) (*x509.Certificate, error) {
-	c, err := tls.Dial("tcp", s.tls.Addr().String(), &tls.Config{ServerName: acmeDomain, RootCAs: roots, InsecureSkipVerify: roots == nil})
+	c, err := tls.Dial("tcp", s.tls.Addr().String(), &tls.Config{ServerName: s.name, RootCAs: roots, InsecureSkipVerify: roots == nil})
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func TestACME(t *testing.T) {
 			s := newSite(t)
 			p := startPebble(t, time.Hour, port(s.plain), port(s.tls))
 			cfg := Config{Source: Source{Mode: Auto}, ACMECA: p.directory, ACMECARoot: p.authority, ACMEEmail: "admin@shop.example"}
-			parts := Parts{Domains: []string{"*.shop.example", acmeDomain}, Data: t.TempDir()}
+			parts := Parts{Domains: []string{"*.shop.example", s.name}, Data: t.TempDir()}
 			if kind == "HTTP-01" {
 				parts.HTTPPort = port(s.plain)
 			} else {
@@ -302,16 +302,16 @@ func TestACME(t *testing.T) {
 				leaf, err = s.leaf(roots)
 				return err == nil
 			})
-			if !slices.Equal(leaf.DNSNames, []string{acmeDomain}) {
+			if !slices.Equal(leaf.DNSNames, []string{s.name}) {
 				t.Errorf("the certificate is for %v", leaf.DNSNames)
 			}
-			if text, ok := s.store.Challenge(acmeDomain, "/.well-known/acme-challenge/other"); ok {
+			if text, ok := s.store.Challenge(s.name, "/.well-known/acme-challenge/other"); ok {
 				t.Errorf("a challenge that is none is answered with %q", text)
 			}
 			p.stop()
 			s.store.Close()
 			again := open(t, cfg, Parts{Log: s.log.logger(), Domains: parts.Domains, Data: parts.Data, TLSPort: 1})
-			if _, at, err := shake(t, again.TLS(), &tls.Config{ServerName: acmeDomain, RootCAs: roots}); err != nil || !at.PeerCertificates[0].Equal(leaf) {
+			if _, at, err := shake(t, again.TLS(), &tls.Config{ServerName: s.name, RootCAs: roots}); err != nil || !at.PeerCertificates[0].Equal(leaf) {
 				t.Errorf("after a restart: %v", err)
 			}
 		})
@@ -324,7 +324,7 @@ func TestACMERenewal(t *testing.T) {
 	s := newSite(t)
 	p := startPebble(t, 15*time.Second, port(s.plain), port(s.tls))
 	s.serve(
-		Config{Source: Source{Mode: Auto}, ACMECA: p.directory, ACMECARoot: p.authority, Domains: []string{acmeDomain}},
+		Config{Source: Source{Mode: Auto}, ACMECA: p.directory, ACMECARoot: p.authority, Domains: []string{s.name}},
 		Parts{Data: t.TempDir(), TLSPort: port(s.tls), renewEvery: 200 * time.Millisecond},
 	)
 	roots := p.root()
@@ -357,7 +357,7 @@ func TestACMERenewal(t *testing.T) {
 func TestACMEServerIsDown(t *testing.T) {
 	s := newSite(t)
 	s.serve(
-		Config{Source: Source{Mode: Auto}, ACMECA: "https://" + freeAddress(t) + "/dir", Domains: []string{acmeDomain}},
+		Config{Source: Source{Mode: Auto}, ACMECA: "https://" + freeAddress(t) + "/dir", Domains: []string{s.name}},
 		Parts{Data: t.TempDir(), TLSPort: port(s.tls)},
 	)
 	if _, err := s.leaf(nil); err == nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -70,11 +71,31 @@ func openAuto(ctx context.Context, cfg Config, p Parts) (*auto, error) {
 	a.config = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{challengeProtocol}, GetCertificate: a.magic.GetCertificate,
 	}
+	a.load(ctx, domains)
 	if err := a.magic.ManageAsync(ctx, domains); err != nil {
 		a.close()
 		return nil, fmt.Errorf("manage the certificates of %s: %w", strings.Join(domains, ", "), err)
 	}
 	return a, nil
+}
+
+// loadPatience is how long certificates that are there already are waited for:
+// their OCSP responses may come from the network.
+const loadPatience = 3 * time.Second
+
+// load takes what was got before, so that it is in use from the start.
+func (a *auto) load(ctx context.Context, domains []string) {
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		for _, d := range domains {
+			_, _ = a.magic.CacheManagedCertificate(ctx, d) // what is missing or broken is told by ManageAsync
+		}
+	}()
+	select {
+	case <-loaded:
+	case <-time.After(loadPatience):
+	}
 }
 
 func (a *auto) close() { a.cache.Stop() }

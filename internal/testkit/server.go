@@ -96,7 +96,7 @@ func (s *Server) Addr() string {
 	if path, ok := strings.CutPrefix(s.URL, "unix:"); ok {
 		return path
 	}
-	return strings.TrimPrefix(s.URL, "http://")
+	return strings.TrimPrefix(strings.TrimPrefix(s.URL, "http://"), "https://")
 }
 
 // Dial opens a connection to the server.

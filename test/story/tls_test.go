@@ -1,0 +1,262 @@
+package story
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"rickhouse/internal/testkit"
+)
+
+const tlsApp = `
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/html")])
+    scheme, protocol = environ["wsgi.url_scheme"], environ.get("SSL_PROTOCOL", "none")
+    return [f"<p>{scheme} {protocol} {environ['SERVER_PROTOCOL']} {environ['PATH_INFO']}</p>".encode()]
+`
+
+// rootOf is the development authority of a server in dir.
+func rootOf(t *testing.T, dir string) (file string, pool *x509.CertPool) {
+	t.Helper()
+	file = filepath.Join(dir, ".local", "share", "rickhouse", "ca", "root.pem")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(text)
+	return file, pool
+}
+
+// One command, and a page by https.
+func TestTLSInternal(t *testing.T) {
+	dir := application(t, map[string]string{"app.py": tlsApp})
+	s := start(t, dir, "app:app", "--tls", "internal", "-w", "1")
+	root, _ := rootOf(t, dir)
+	if !strings.HasPrefix(s.URL, "https://127.0.0.1:") || !strings.Contains(s.Log.String(), "root="+root) {
+		t.Errorf("it serves %s and does not say how to trust it", s.URL)
+	}
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("there is no curl")
+	}
+	for args, want := range map[string]string{
+		"--http1.1":               "https TLSv1.3 HTTP/1.1 /x",
+		"--http2":                 "https TLSv1.3 HTTP/2",
+		"--http1.1 --tls-max 1.2": "https TLSv1.2 HTTP/1.1 /x",
+	} {
+		cmd := exec.Command(curl, append(strings.Fields(args), "-sS", "--cacert", root, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)+"/x")...)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("curl %s: %q, %v; want %q", args, out, err, want)
+		}
+	}
+	if out, err := exec.Command(curl, "-sS", "--tlsv1.0", "--tls-max", "1.1", "--cacert", root, s.URL).CombinedOutput(); err == nil {
+		t.Errorf("TLS 1.1 is spoken: %q", out)
+	}
+	if out, err := exec.Command(curl, "-sS", s.URL).CombinedOutput(); err == nil {
+		t.Errorf("curl trusts it already: %q", out)
+	}
+	if out, _ := exec.Command(curl, "-sS", "http://"+s.Addr()).CombinedOutput(); !strings.Contains(string(out), "https://") {
+		t.Errorf("plain HTTP is told %q", out)
+	}
+}
+
+// A browser shows the page once it trusts the authority, as the start of the
+// server says how.
+func TestTLSInChromium(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("there is no chromium")
+	}
+	certutil, err := exec.LookPath("certutil")
+	if err != nil {
+		t.Skip("there is no certutil (libnss3-tools), which has chromium trust a root")
+	}
+	dir := application(t, map[string]string{"app.py": tlsApp})
+	s := start(t, dir, "app:app", "--tls", "internal", "-w", "1")
+	root, _ := rootOf(t, dir)
+	url := strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/page"
+	show := func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*testkit.Patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+			"--user-data-dir="+filepath.Join(dir, "chromium"), "--dump-dom", url)
+		cmd.Env = environment(dir)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("chromium: %v\n%s", err, tail(errs.String()))
+		}
+		return string(out)
+	}
+	const page = "<p>https TLSv1.3 HTTP/2 /page</p>"
+	if text := show(); strings.Contains(text, page) {
+		t.Errorf("it is shown before the authority is trusted: %s", text)
+	}
+	nss := filepath.Join(dir, ".pki", "nssdb")
+	if err := os.MkdirAll(nss, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-d", "sql:" + nss, "-N", "--empty-password"},
+		{"-d", "sql:" + nss, "-A", "-t", "C,,", "-n", "Rickhouse", "-i", root},
+	} {
+		if out, err := exec.Command(certutil, args...).CombinedOutput(); err != nil {
+			t.Fatalf("certutil: %v %s", err, out)
+		}
+	}
+	if text := show(); !strings.Contains(regexp.MustCompile(`HTTP/2(\.0)?`).ReplaceAllString(text, "HTTP/2"), page) {
+		t.Errorf("chromium shows %s", text)
+	}
+}
+
+// Certificates are replaced under load, and no request is lost by it. Plain HTTP
+// goes to https, and answers there have the HSTS header.
+func TestTLSFiles(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("there is no openssl")
+	}
+	dir := application(t, map[string]string{"app.py": tlsApp, "rickhouse.toml": `
+
+tls = { cert = "cert.pem", key = "key.pem" }
+hsts = "max-age=60"
+redirect_http = "127.0.0.1:0"
+[apps.web]
+wsgi = "app:app"
+workers = 1
+`})
+	issue := func() {
+		cmd := exec.Command(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+			"-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("openssl: %v %s", err, out)
+		}
+	}
+	issue()
+	s := start(t, dir, "-b", "127.0.0.1:0", "-b", "http://127.0.0.1:0") // a -b is needed to choose free ports
+	var serial atomic.Pointer[string]
+	client := func(keep bool) *http.Client {
+		tr := &http.Transport{DisableKeepAlives: !keep, TLSClientConfig: &tls.Config{
+			InsecureSkipVerify: true, // which certificate it is, is what is looked at
+			VerifyConnection: func(cs tls.ConnectionState) error {
+				n := cs.PeerCertificates[0].SerialNumber.String()
+				serial.Store(&n)
+				return nil
+			},
+		}}
+		t.Cleanup(tr.CloseIdleConnections)
+		return &http.Client{Transport: tr, Timeout: testkit.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	get := func(c *http.Client, url string) (*http.Response, string) {
+		res, err := c.Get(url)
+		if err != nil {
+			t.Error(err)
+			return &http.Response{Header: http.Header{}}, ""
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return res, string(text)
+	}
+	fresh := client(false)
+	res, text := get(fresh, s.URL+"/x")
+	if got := res.Header.Get("Strict-Transport-Security"); got != "max-age=60" || !strings.Contains(text, "https TLSv1.3") {
+		t.Errorf("Strict-Transport-Security is %q, the page %q", got, text)
+	}
+	first := *serial.Load()
+
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for i := range 4 {
+		load.Go(func() {
+			c := client(i%2 == 0)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if res, text := get(c, s.URL+"/load"); res.StatusCode != 200 || !strings.Contains(text, "/load") {
+					t.Errorf("under load: %d %q", res.StatusCode, text)
+					return
+				}
+			}
+		})
+	}
+	issue()
+	if err := testkit.Until(testkit.Patience, func() (bool, string) {
+		get(fresh, s.URL+"/x")
+		return *serial.Load() != first, "the new certificate is not in use"
+	}); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	load.Wait()
+	redirects(t, s, fresh, get)
+}
+
+// redirects looks at the addresses of the server that are not TLS.
+func redirects(t *testing.T, s *testkit.Server, c *http.Client, get func(*http.Client, string) (*http.Response, string)) {
+	t.Helper()
+	plain := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(s.Log.String())
+	res, text := get(c, plain+"/x")
+	if res.Header.Get("Strict-Transport-Security") != "" || !strings.Contains(text, "http none") {
+		t.Errorf("by plain HTTP: %q, %v", text, res.Header)
+	}
+	var port int
+	for _, line := range listening(t, s.PID()) {
+		if url := fmt.Sprintf("http://127.0.0.1:%d", line); url != plain && "https"+url[4:] != s.URL {
+			port = line
+		}
+	}
+	if res, _ = get(c, fmt.Sprintf("http://127.0.0.1:%d/a%%20b?c=d", port)); res.StatusCode != 301 || res.Header.Get("Location") != s.URL+"/a%20b?c=d" {
+		t.Errorf("the redirect is %d to %q", res.StatusCode, res.Header.Get("Location"))
+	}
+}
+
+// listening are the ports that a process listens on.
+func listening(t *testing.T, pid int) []int {
+	t.Helper()
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil || len(links) == 0 {
+		t.Skip("there is no /proc")
+	}
+	owned := map[string]bool{}
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil {
+			owned[strings.Trim(strings.TrimPrefix(to, "socket:"), "[]")] = true
+		}
+	}
+	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ports []int
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) > 9 && f[3] == "0A" && owned[f[9]] {
+			var port int
+			_, hex, _ := strings.Cut(f[1], ":")
+			_, _ = fmt.Sscanf(hex, "%x", &port)
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
