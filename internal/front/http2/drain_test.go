@@ -124,3 +124,29 @@ func TestEvict(t *testing.T) {
 	}
 	idle.goAway(wire.NoError)
 }
+
+// A handler that panics takes its connection with it, and nothing else.
+func TestPanic(t *testing.T) {
+	s := start(t, settings{}, handler(func(x *exchange.Exchange) {
+		switch string(x.Request.Path) {
+		case "/now":
+			panic("now")
+		case "/later":
+			x.Server = &collector{window: 100, done: func(*exchange.Exchange, []byte, error) { panic("later") }}
+			x.Demand(100)
+		default:
+			x.Answer(200, "")
+		}
+	}))
+	for _, path := range []string{"/now", "/later"} {
+		r := s.dial()
+		r.open(1, false, simple("POST", path)...)
+		r.ok(r.WriteData(1, true, []byte("a")))
+		r.ended()
+		if v := wait(t, s.panics, "a panic"); v != path[1:] {
+			t.Errorf("got %v", v)
+		}
+		s.until("it is closed", func() bool { return s.open.Load() == 0 })
+	}
+	s.servesOn()
+}
