@@ -91,13 +91,13 @@ func TestSend(t *testing.T) {
 		for i := range pieces {
 			send(p.c, long, i == pieces-1)
 		}
-		h, n, _ := wire.ParseHeader(p.out)
+		h, _, _ := wire.ParseHeader(p.out)
 		if !h.Compressed || len(p.out) > 150 {
 			t.Errorf("%d octets, compressed %v", len(p.out), h.Compressed)
 		}
 		var text []byte
 		for z := (&wire.Inflater{}); len(p.out) > 0; {
-			h, n, _ = wire.ParseHeader(p.out)
+			h, n, _ := wire.ParseHeader(p.out)
 			body := p.out[n:][:h.Length]
 			if p.out = p.out[n+int(h.Length):]; len(p.out) == 0 {
 				body = append(body, wire.Tail()...)
