@@ -130,7 +130,9 @@ func TestExtraFields(t *testing.T) {
 		x.Head()
 		x.Answer(200, "")
 	}))
-	s.extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
+	s.on(func() {
+		s.extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
+	})
 	r := s.dial()
 	r.get(1, "/")
 	r.get(3, "/own")
