@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"rickhouse/internal/testkit"
 )
@@ -259,4 +261,62 @@ func listening(t *testing.T, pid int) []int {
 		}
 	}
 	return ports
+}
+
+// Certificates by ACME, from the first start on, by either kind of challenge.
+func TestTLSAuto(t *testing.T) {
+	for _, kind := range []string{"TLS-ALPN-01", "HTTP-01"} {
+		t.Run(kind, func(t *testing.T) {
+			secure, plain := testkit.FreeAddress(t), testkit.FreeAddress(t)
+			ports := [2]int{port(t, plain), port(t, secure)}
+			redirect := ""
+			if kind == "HTTP-01" {
+				ports[1] = port(t, testkit.FreeAddress(t)) // where nobody answers TLS-ALPN-01
+				redirect = plain
+			}
+			acme := testkit.StartPebble(t, time.Hour, ports[0], ports[1])
+			name := strings.ToLower(kind) + ".example"
+			dir := application(t, map[string]string{"app.py": tlsApp, "rickhouse.toml": fmt.Sprintf(`
+tls = "auto"
+acme_ca = %q
+acme_ca_root = %q
+redirect_http = %q
+[apps.web]
+wsgi = "app:app"
+workers = 1
+[[routes]]
+host = %q
+app = "web"
+`, acme.Directory, acme.Authority, redirect, name)})
+			s := start(t, dir, "-b", secure)
+			client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{
+				DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: acme.Root(), ServerName: name},
+			}}
+			if err := testkit.Until(testkit.Patience, func() (bool, string) {
+				req, err := http.NewRequest(http.MethodGet, s.URL+"/x", nil)
+				if err != nil {
+					return false, err.Error()
+				}
+				req.Host = name
+				res, err := client.Do(req)
+				if err != nil {
+					return false, err.Error()
+				}
+				defer func() { _ = res.Body.Close() }()
+				text, err := io.ReadAll(res.Body)
+				return err == nil && strings.Contains(string(text), "https TLSv1.3"), fmt.Sprintf("got %q, %v", text, err)
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func port(t *testing.T, address string) int {
+	t.Helper()
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(a.Port())
 }
