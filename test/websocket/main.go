@@ -1,6 +1,6 @@
 // Websocket is a server that echoes WebSocket messages: the rooms wire/websocket
-// and websocket on front/http1, without an application. The tests beside it, and
-// the Autobahn suite of test/conformance, are its clients.
+// and websocket on front/http1 and front/http2, without an application. The
+// tests beside it, and the Autobahn suite of test/conformance, are its clients.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
+	"rickhouse/internal/front/http2"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/websocket"
@@ -54,7 +55,16 @@ func start(bind string, cfg websocket.Config, opened func(*echo)) (*server, erro
 	if s.acceptor, err = websocket.New(cfg); err != nil {
 		return nil, err
 	}
-	f, err := http1.New(http1.Config{}, http1.Parts{Handler: s, Log: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	multiplexed, err := http2.New(http1.Config{}, http2.Config{}, http2.Parts{Handler: s, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	var streams *http2.Door
+	f, err := http1.New(http1.Config{}, http1.Parts{
+		Handler: s, Log: log,
+		HTTP2: func(_ *http1.Door, h http1.Handoff) { streams.Serve(h) },
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +74,7 @@ func start(bind string, cfg websocket.Config, opened func(*echo)) (*server, erro
 	if s.ln, err = listen.Listen(addr, listen.Config{}); err != nil {
 		return nil, err
 	}
-	s.door = f.Door(s.loop)
+	s.door, streams = f.Door(s.loop), multiplexed.Door(s.loop)
 	return s, s.door.Serve(s.ln)
 }
 
