@@ -12,6 +12,9 @@ from typing import Any
 PIECE = b"0123456789abcdef" * 1024
 PIECES = 64
 
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
 
 def note(text: str) -> None:
     """Tell the test something."""
@@ -64,10 +67,20 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     return [b"hello"]
 
 
-async def asgi(
-    scope: dict[str, Any], receive: Callable[..., Awaitable[Any]], send: Callable[..., Awaitable[None]]
-) -> None:
+async def websocket(receive: Receive, send: Send) -> None:
+    """Send back what comes."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"] + "!"})
+    note(f"websocket {message['code']}")
+
+
+async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer by the path."""
+    if scope["type"] == "websocket":
+        await websocket(receive, send)
+        return
     if scope["type"] != "http":
         raise NotImplementedError(scope["type"])
 

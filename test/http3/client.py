@@ -66,7 +66,9 @@ class Client(QuicConnectionProtocol):
         if event.stream_ended:
             answer.ended.set()
 
-    def begin(self, method: str, path: str, fields: Fields | None = None, end: bool = True) -> tuple[int, Answer]:
+    def begin(
+        self, method: str, path: str, fields: Fields | None = None, end: bool = True, protocol: str = ""
+    ) -> tuple[int, Answer]:
         """Send the head of a request."""
         stream = self._quic.get_next_available_stream_id()
         answer = self.answers[stream] = Answer()
@@ -76,6 +78,8 @@ class Client(QuicConnectionProtocol):
             (b":authority", self.authority),
             (b":path", path.encode()),
         ]
+        if protocol:
+            head.append((b":protocol", protocol.encode()))
         self.http.send_headers(stream, head + (fields or []), end_stream=end)
         self.transmit()
         return stream, answer

@@ -74,7 +74,10 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            env={**os.environ, "NOTES": str(self.folder / "notes")},
+            env={
+                **{k: v for k, v in os.environ.items() if k != "RICKHOUSE_BINARY"},
+                "NOTES": str(self.folder / "notes"),
+            },
         )
         try:
             self.port = int(self.until(lambda: re.search(r"https://127\.0\.0\.1:([1-9][0-9]*)", self.text())).group(1))
@@ -266,6 +269,25 @@ class ASGI(Cases, unittest.TestCase):
     """An ASGI application."""
 
     target = "apps:asgi"
+
+    def test_websocket(self) -> None:
+        def frame(code: int, content: bytes) -> bytes:  # masked with zeros
+            return bytes([0x80 | code, 0x80 | len(content)]) + bytes(4) + content
+
+        async def body(c: Client) -> None:
+            version = [(b"sec-websocket-version", b"13")]
+            stream, answer = c.begin("CONNECT", "/chat", version, end=False, protocol="websocket")
+            await answer.begun.wait()
+            assert answer.status == 200, (answer.status, self.server.text()[-3000:])
+            c.send(stream, frame(1, b"hello"), end=False)
+            await asyncio.to_thread(self.server.until, lambda: len(answer.body) >= 8)
+            assert bytes(answer.body) == b"\x81\x06hello!"
+            c.send(stream, frame(8, b"\x03\xe8"), end=True)
+            await answer.ended.wait()
+            assert bytes(answer.body[8:]) == b"\x88\x02\x03\xe8"
+
+        self.run_client(body)
+        self.server.until(lambda: "websocket 1000" in self.server.notes())
 
 
 class Life(unittest.TestCase):

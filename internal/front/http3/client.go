@@ -189,7 +189,8 @@ func (s *stream) End(x *exchange.Exchange) {
 	case s.framing == semantics.ByLength && s.length > 0:
 		s.broke(front.ErrTooShort)
 		s.abandoned = true
-	case s.framing == semantics.ByChunks && x.Request.TrailersOK:
+	default:
+		// Always: gRPC needs them.
 		s.trailers(x.Response.Trailers)
 	}
 	s.state = ending

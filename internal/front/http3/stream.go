@@ -13,6 +13,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/loop"
 	semantics "rickhouse/internal/wire/http1"
 )
 
@@ -52,6 +53,8 @@ type stream struct {
 	again bool  // a Server was called, which may have called back
 	spare []exchange.Task
 	timer *time.Timer
+	// timers are those of others that are set.
+	timers map[*loop.Timer]*alarm
 
 	body
 	answer
@@ -271,6 +274,7 @@ func (s *stream) finish() {
 func (s *stream) close() {
 	s.drop()
 	s.stopReading()
+	s.stopTimers()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
