@@ -52,9 +52,15 @@ int loop_link_append(LoopLink *self, struct iovec *parts, int n, struct place *p
     return plan_flush(self);
 }
 
+/* Whether flush has something to do: it wakes who waits, too, should the native thread have written all. */
+static bool has_output(const LoopLink *self)
+{
+    return core_waiting(self->core) || self->waited;
+}
+
 void loop_link_begun(LoopLink *self)
 {
-    if (self->beginning && --self->beginning == 0 && !self->reading && core_waiting(self->core) &&
+    if (self->beginning && --self->beginning == 0 && !self->reading && has_output(self) &&
         loop_link_flush(self) < 0) {
         PyErr_WriteUnraisable((PyObject *)self);
     }
@@ -239,7 +245,7 @@ int loop_link_read(LoopLink *self)
     if (result == 0 && core_stopping(self->core) && !self->stopping) {
         result = stop(self);
     }
-    if (result == 0 && !self->beginning && core_waiting(self->core)) {
+    if (result == 0 && !self->beginning && has_output(self)) {
         result = loop_link_flush(self);
     }
     return result;
