@@ -106,6 +106,8 @@ class Bench:
             "app": app,
             "port": str(port),
             "workers": str(workers),
+            "cert": str(run / "cert.pem"),
+            "key": str(run / "key.pem"),
         }
 
     def _describe(self, peer: Peer) -> dict[str, str]:
@@ -155,9 +157,11 @@ class Bench:
         app = row.apps[peer.interface]
         if peer.interface == "static":
             _static(run, port, row)
+        if row.tls:
+            _secure(run, port)
         argv = peer.command(row.name, self._values(app, port, row.workers, run))
         try:
-            with Server(argv, BENCH / "apps", port, run / f"{peer.name}.log") as server:
+            with Server(argv, BENCH / "apps", port, run / f"{peer.name}.log", row.tls) as server:
                 if row.kind == "h2":
                     server.wait_for(lambda: h2.ask(port))
                 else:
@@ -185,7 +189,7 @@ class Bench:
                     lambda c=c: rows.measure_stream(row, server, self.load, c, self.o.seconds),
                 )
             return
-        loads.wrk(server.port, 32, 1, row.wrk)
+        loads.wrk(server.port, 32, 1, row.wrk, row.tls)
         if row.kind == "idle":
             self._measure(number, row, peer, 0, lambda: rows.measure_idle(row, server, self.load))
             return
@@ -244,11 +248,23 @@ def _static(run: Path, port: int, row: rows.Row) -> None:
     """Write the configuration and the file of nginx."""
     name = row.apps["static"] + ".txt"
     (run / name).write_bytes(row.content)
+    _nginx("nginx.conf", run, port, name)
+
+
+def _secure(run: Path, port: int) -> None:
+    """Make a certificate (ECDSA P-256), and write the configuration of nginx that proxies."""
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost")
+    files = ("-keyout", str(run / "key.pem"), "-out", str(run / "cert.pem"))
+    subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
+    _nginx("nginx-tls.conf", run, port)
+
+
+def _nginx(name: str, run: Path, port: int, file: str = "") -> None:
     user = "user root;" if os.geteuid() == 0 else ""
-    text = (BENCH / "peers" / "nginx.conf").read_text()
-    for key, value in {"run": str(run), "port": str(port), "file": name, "user": user}.items():
+    text = (BENCH / "peers" / name).read_text()
+    for key, value in {"run": str(run), "port": str(port), "file": file, "user": user}.items():
         text = text.replace("{" + key + "}", value)
-    (run / "nginx.conf").write_text(text)
+    (run / name).write_text(text)
 
 
 def main(argv: list[str]) -> int:

@@ -102,7 +102,7 @@ def prepare(build: Path) -> tuple[Environment, dict[str, str]]:
     if why := system_package("nghttp2-client", shutil.which("h2load") is not None):
         raise InstallError(why)
     if why := system_package("nginx", shutil.which("nginx") is not None):
-        reasons["nginx"] = why
+        reasons["nginx"] = reasons["nginx-tls"] = why
     libev = system_package("libev-dev", has_header("ev.h"))
     environment = Environment(build / "venv")
     environment.create()

@@ -28,6 +28,7 @@ class Row:
     wrk: tuple[str, ...] = ()
     workers: int = 1
     open: dict[str, str] = field(default_factory=dict)  # flags of the open loop
+    tls: bool = False
 
     def request(self, port: int) -> bytes:
         """Return the request that wrk will send, to compare its answer."""
@@ -65,6 +66,7 @@ ROWS = (
     Row(
         "close", "A connection per request (`Connection: close`)", "closed", _both("hello"), HELLO, _FEW, wrk=("close",)
     ),
+    Row("tls", "Hello over TLS 1.3, keep-alive", "closed", _both("hello"), HELLO, _FEW, tls=True),
     Row("h2", f"Hello over HTTP/2, {h2.STREAMS} at a time on each connection", "h2", _both("hello"), HELLO, (4,)),
     Row("idle", f"{IDLE:,} idle keep-alive connections", "idle", _both("hello"), HELLO),
     Row(
@@ -144,7 +146,7 @@ def measure_closed(row: Row, server: Server, connections: int, seconds: int) -> 
     size = server.check(request, row.content)
     meter = Meter(server)
     with PeakWatch(server) as watch:
-        outcome = loads.wrk(server.port, connections, seconds, row.wrk)
+        outcome = loads.wrk(server.port, connections, seconds, row.wrk, row.tls)
         used, around = meter.read(outcome.generator_cpu)
     loads.check_wrk(outcome.figures, size)
     server.check(request, row.content)

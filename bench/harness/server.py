@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -33,12 +34,21 @@ def _many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def exchange(port: int, request: bytes, timeout: float = 5) -> tuple[int, bytes, int]:
+def _connect(port: int, timeout: float, tls: bool) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    if not tls:
+        return plain
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(plain)
+
+
+def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -> tuple[int, bytes, int]:
     """Send request on a connection of its own; return the status, the content and the octets of the whole answer.
 
     The answer must have a Content-Length.
     """
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:
+    with _connect(port, timeout, tls) as s:
         s.sendall(request)
         data = b""
         while b"\r\n\r\n" not in data:
@@ -70,9 +80,10 @@ def content_length(head: bytes) -> int:
 class Server:
     """One server process with everything below it, in a session of its own. Use it in a with statement."""
 
-    def __init__(self, argv: list[str], directory: Path, port: int, log: Path) -> None:
+    def __init__(self, argv: list[str], directory: Path, port: int, log: Path, tls: bool = False) -> None:
         """Start it; its output goes to log."""
         self.port = port
+        self.tls = tls
         self.log = log
         with log.open("wb") as out:
             # PYTHONPATH has the applications found by servers whose console script does not look in its directory.
@@ -95,7 +106,7 @@ class Server:
 
     def wait_ready(self, request: bytes) -> None:
         """Wait until it answers anything at all."""
-        self.wait_for(lambda: exchange(self.port, request))
+        self.wait_for(lambda: exchange(self.port, request, tls=self.tls))
 
     def wait_for(self, ask: Callable[[], object], seconds: float = 20) -> None:
         """Wait until ask raises no error."""
@@ -114,7 +125,7 @@ class Server:
     def check(self, request: bytes, content: bytes) -> int:
         """Have one request answered, compare the answer, and return its size in octets."""
         try:
-            status, got, size = exchange(self.port, request)
+            status, got, size = exchange(self.port, request, tls=self.tls)
         except (OSError, ValueError) as e:
             raise ServerError(f"a single request failed: {e}") from e
         if status != 200 or got != content:

@@ -59,6 +59,7 @@ TARGETS = (
     Target("CPU a request, echo of 10 KB", "echo", 32, "cpu_us", True, 1.5, "bjoern"),
     Target("CPU a request, Flask", "flask", 32, "cpu_us", True, 1.05, "bjoern"),
     Target("requests/s, HTTP/2", "h2", 4, "rps", False, 1, "granian"),
+    Target("front's CPU a request, TLS", "tls", 32, "cpu_front_us", True, 1.3, "nginx-tls"),
     Target("front's CPU, a connection per request", "close", 32, "cpu_front_us", True, 1.25, "nginx", "cpu_us"),
     Target("p99 of the fast, 4 workers", "mixed4", 0, "p99_us", True, 1, "gunicorn"),
     Target("p99 of the fast, 4 workers", "mixed4", 0, "p99_us", True, 1, "gunicorn-gthread"),

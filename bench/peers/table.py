@@ -37,9 +37,10 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, "tls", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
+        row_args={"tls": ("--tls", "{cert},{key}")},
     ),
     Peer(
         "bjoern",
@@ -184,6 +185,19 @@ PEERS = (
         ("nginx", "-e", "stderr", "-c", "{run}/nginx.conf"),
         ("hello", "10kb", "close", "idle"),
         "A file of the same size, kept open, no log, one worker process: what the front of a server costs.",
+        version=("nginx", "-v"),
+    ),
+    Peer(
+        "nginx-tls",
+        "wsgi",
+        (
+            *("sh", "-c"),
+            "{rickhouse} serve {app} -b unix:{run}/app.sock -w {workers} --python {python} & "
+            "exec nginx -e stderr -c {run}/nginx-tls.conf",
+        ),
+        ("tls",),
+        "TLS in front of the same application behind our server on a Unix socket, with connections to it kept open. "
+        "One process that is its own master, so that the front's CPU is nginx's alone.",
         version=("nginx", "-v"),
     ),
 )
