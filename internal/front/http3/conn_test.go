@@ -125,6 +125,32 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
+// TestHeadsThatNeverCome leaves heads half sent: each keeps a goroutine waiting, but
+// not the connection open.
+func TestHeadsThatNeverCome(t *testing.T) {
+	s := start(t, hello, func(c *settings) {
+		c.common.HeaderTimeout, c.common.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond
+	})
+	c := s.dial()
+	half := func() {
+		str, err := c.conn.OpenStreamSync(c.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := str.Write([]byte{1, 0x40, 0x64, 0}); err != nil { // a HEADERS frame of 100 octets
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		half()
+	}
+	select {
+	case <-c.conn.Context().Done():
+	case <-time.After(patience):
+		t.Error("the connection stays")
+	}
+}
+
 func TestKeepaliveRequests(t *testing.T) {
 	s := start(t, hello, func(c *settings) { c.common.KeepaliveRequests = 2 })
 	c := s.dial()

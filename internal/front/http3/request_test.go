@@ -113,10 +113,10 @@ func TestContentOnDemand(t *testing.T) {
 	done := make(chan response)
 	go func() { done <- c.do(c.request("POST", "/", strings.NewReader("0123456789"))) }()
 	x := wait(t, h.xs, "the request is there")
-	sizes := make(chan int)
+	sizes, want := make(chan int), 0
 	for _, n := range []int{0, 3, 4} {
 		post(x, func() { x.Demand(n) })
-		want := got.Len() + n
+		want += n
 		s.until("what was demanded is delivered", func() bool {
 			post(x, func() { sizes <- got.Len() })
 			return <-sizes == want
