@@ -26,6 +26,7 @@ test: build ## install what the tests need and run all of them
 	$(PYTHON) -m unittest discover -s bench/tests -t bench
 	$(PYTHON) scripts/python_tests.py
 	$(PYTHON) test/wsgi/run.py
+	$(PYTHON) test/asgi/run.py
 	$(PYTHON) test/http3/run.py
 	$(GO) test -count=1 -timeout $(STORYTIME) ./test/story/...
 

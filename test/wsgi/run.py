@@ -66,11 +66,11 @@ def find(version: str) -> str | None:
     return None
 
 
-def environment(version: str, python: str, requirements: list[Path]) -> Path:
-    """Return the interpreter of the virtual environment that has the requirements, made if it is not there."""
+def environment(version: str, python: str, requirements: list[Path], suite: str = "wsgi") -> Path:
+    """Return the interpreter of a virtual environment with the requirements of a suite, made if it is not there."""
     what = os.path.realpath(python).encode() + b"".join(path.read_bytes() for path in requirements)
     digest = hashlib.sha256(what).hexdigest()[:12]
-    folder = ROOT / "build" / "wsgi" / f"{version}-{digest}"
+    folder = ROOT / "build" / suite / f"{version}-{digest}"
     made = folder / "bin" / "python"
     if not (folder / "complete").exists():
         for old in folder.parent.glob(f"{version}-*"):
