@@ -147,30 +147,12 @@ static int content_of(Answer *self, PyObject *result)
 
 /* Failures. */
 
-/* Takes the exception at hand, with its traceback. */
-static PyObject *take_exception(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace && value) {
-        PyException_SetTraceback(value, trace);
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-#endif
-}
-
 static void fail(Answer *self)
 {
     if (core_dead(self->link->core)) {
         link_check_process(self->link);
     }
-    PyObject *error = take_exception();
+    PyObject *error = exception_take();
     if (!error) {
         return;
     }
@@ -208,7 +190,7 @@ static void close_result(Answer *self, PyObject *result)
     if (core_dead(self->link->core)) {
         link_check_process(self->link);
     }
-    PyObject *error = take_exception();
+    PyObject *error = exception_take();
     if (error) {
         answer_failed(self, error);
         Py_DECREF(error);

@@ -14,17 +14,7 @@ struct server {
 
 void link_check_process(Link *link)
 {
-    PyObject *error = NULL;
-    if (PyErr_Occurred()) {
-        PyObject *type, *trace;
-        PyErr_Fetch(&type, &error, &trace);
-        PyErr_NormalizeException(&type, &error, &trace);
-        if (trace && error) {
-            PyException_SetTraceback(error, trace);
-        }
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-    }
+    PyObject *error = exception_take();
     PyObject *result = PyObject_CallOneArg(link->hooks.leave, error ? error : Py_None);
     Py_XDECREF(result);
     _exit(1); /* leave does not return */
@@ -169,6 +159,20 @@ static int run(struct server *server, struct item *item)
     return 0;
 }
 
+/* A signal handler of the application raised where no request ran. */
+static void interrupted(Link *self)
+{
+    PyObject *error = exception_take();
+    PyObject *end = PyObject_CallOneArg(self->hooks.interrupted, error);
+    if (!end) {
+        PyErr_WriteUnraisable((PyObject *)self);
+    } else if (end == Py_True) {
+        core_stop(self->core);
+    }
+    Py_XDECREF(end);
+    Py_DECREF(error);
+}
+
 static PyObject *link_serve(Link *self, PyObject *app)
 {
     struct server server;
@@ -194,7 +198,7 @@ static PyObject *link_serve(Link *self, PyObject *app)
         core_wait_request(core);
         PyEval_RestoreThread(gil);
         if (PyErr_CheckSignals() < 0) {
-            PyErr_WriteUnraisable((PyObject *)self);
+            interrupted(self);
         }
     }
     if (ok == 0) {

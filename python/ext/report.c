@@ -1,5 +1,22 @@
-/* What the log is told about an application, by the hooks that the Python side gave. */
+/* Exceptions, and what the log is told about an application, by the hooks that the Python side gave. */
 #include "answer.h"
+
+PyObject *exception_take(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace && value) {
+        PyException_SetTraceback(value, trace);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return value;
+#endif
+}
 
 static void call_hook(PyObject *hook, PyObject *a, PyObject *b, PyObject *c)
 {

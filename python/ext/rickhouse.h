@@ -28,6 +28,7 @@
     X(failure)                                                                                               \
     X(file_content)                                                                                          \
     X(file_range)                                                                                            \
+    X(interrupted)                                                                                           \
     X(leave)                                                                                                 \
     X(local_server)                                                                                          \
     X(misdeed)                                                                                               \
@@ -138,6 +139,9 @@ void answer_begin(Answer *answer, const struct item *item, uint64_t started);
 bool answer_over(Answer *answer);
 /* Calls the application and sends what it answers; nothing that it raises comes out. */
 void answer_run(Answer *answer, PyObject *app, PyObject *environ, PyObject *method, PyObject *path);
+
+/* report.c. Takes the exception at hand, with its traceback. */
+PyObject *exception_take(void);
 
 /* In a child that the application forked: ends it if it came back, with the exception at hand. */
 void link_check_process(Link *link);

@@ -10,7 +10,7 @@ from .environ import local_server
 from .fields import check_chunk, check_result, plain_head
 from .files import FileWrapper, file_range
 from .link import DisconnectedError
-from .report import failure, leave, misdeed, one_line
+from .report import failure, interrupted, leave, misdeed, one_line
 from .tls import environ as tls_environ
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "failure",
     "file_content",
     "file_range",
+    "interrupted",
     "leave",
     "local_server",
     "misdeed",

@@ -13,6 +13,7 @@ from typing import TypeVar
 from . import frames
 from .frames import Frame
 from .ledger import Ledger
+from .report import interrupted
 from .wire import Wire
 
 T = TypeVar("T")
@@ -146,7 +147,7 @@ class Link:
     def take(self) -> Call | None:
         """The next request, started; None when the worker is to stop. It blocks."""
         while True:
-            call = self.wait(self._next_call)
+            call = self.wait(self._next_call, self._interrupted)
             if not isinstance(call, Call):
                 return None
             if self._ledger.start(call.slot, call.gen):
@@ -181,26 +182,42 @@ class Link:
         with contextlib.suppress(OSError):
             self._wake_write.send(b"\0")
 
-    def wait(self, ready: Callable[[], T | None]) -> T:
-        """What `ready` returns once that is not None; meanwhile one thread reads the link for all."""
+    def wait(self, ready: Callable[[], T | None], interrupted: Callable[[BaseException], object] | None = None) -> T:
+        """What `ready` returns once that is not None; meanwhile one thread reads the link for all. What a signal
+        handler raises comes out, or goes to `interrupted`."""
         self.check_process()
         with self._changed:
             while True:
                 value = ready()
                 if value is not None:
                     return value
-                if self._leading:
-                    self._changed.wait()
-                    continue
-                self._leading = True
-                self._changed.release()
+                lead = not self._leading
                 try:
-                    self._poll.poll()
-                finally:
-                    self._changed.acquire()
-                    self._leading = False
-                    self._changed.notify_all()
-                self._read()
+                    self._sleep(lead)
+                except BaseException as error:
+                    if interrupted is None:
+                        raise
+                    interrupted(error)
+                else:
+                    if lead:
+                        self._read()
+
+    def _sleep(self, lead: bool) -> None:
+        if not lead:
+            self._changed.wait()
+            return
+        self._leading = True
+        self._changed.release()
+        try:
+            self._poll.poll()
+        finally:
+            self._changed.acquire()
+            self._leading = False
+            self._changed.notify_all()
+
+    def _interrupted(self, error: BaseException) -> None:
+        if interrupted(error):
+            self._stopping = True
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -70,8 +70,7 @@ class Start:
         if found.interface == "asgi":
             self._serve_asgi(found.app, settings["threads"], extension is not None, ready)
             return
-        ready()
-        _run(partial(run, found.app), settings["threads"])
+        _run(partial(run, found.app), settings["threads"], ready, self._stop)
 
     def _serve_asgi(self, app: Any, threads: int, extension: bool, ready: Callable[[], None]) -> None:
         # As main.py has it: nothing is written into the server's folder.
@@ -250,20 +249,32 @@ def _signals(stop_serving: Callable[[], None]) -> None:
     os.register_at_fork(before=before_fork, after_in_parent=after_in_parent, after_in_child=after_in_child)
 
 
-def _run(serve: Callable[[], None], threads: int) -> None:
+def _run(serve: Callable[[], None], threads: int, ready: Callable[[], None], stop: Callable[[], None]) -> None:
     """Serve on this thread, or on so many of their own."""
     if threads == 1:
+        ready()
         _serve(serve)
         return
-    pool = [threading.Thread(target=_serve, args=(serve,), name=f"rickhouse-{i + 1}") for i in range(threads)]
-    for thread in pool:
-        thread.start()
-    for thread in pool:
-        thread.join()
+    ended = [threading.Event() for _ in range(threads)]
+    for i, event in enumerate(ended):
+        threading.Thread(target=_serve, args=(serve, event.set), name=f"rickhouse-{i + 1}").start()
+    ready()
+    raised: BaseException | None = None  # by a signal handler: they run on this thread
+    while not all(event.is_set() for event in ended):
+        try:
+            if raised is not None:
+                error, raised = raised, None
+                if report.interrupted(error):
+                    stop()
+            for event in ended:
+                event.wait()  # join, when it is interrupted, takes the thread for ended
+        except BaseException as error:
+            raised = error
 
 
-def _serve(serve: Callable[[], None]) -> None:
+def _serve(serve: Callable[[], None], ended: Callable[[], object] = lambda: None) -> None:
     try:
         serve()
     except BaseException as error:
         report.die(f"the server itself failed:\n{report.trace(error)}")
+    ended()

@@ -47,6 +47,15 @@ def left_out(method: str, path: str, name: str) -> None:
         )
 
 
+def interrupted(error: BaseException) -> bool:
+    """A signal handler of the application raised where no request ran: whether it meant to end the worker, as
+    sys.exit and KeyboardInterrupt do."""
+    if not isinstance(error, Exception):
+        return True
+    say(f"rickhouse: a signal handler of the application failed\n{trace(error)}")
+    return False
+
+
 def request_name(method: str, path: str) -> str:
     """A request as logs name it, without anything that could forge a line."""
     name = f"{method} {path}"

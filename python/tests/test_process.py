@@ -159,6 +159,26 @@ def test_sigterm_while_busy(start: Start) -> None:
     assert front.exit_status() == 0
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_signal_handler_that_raises_while_idle(start: Start, threads: int) -> None:
+    front = start("unruly:app", threads=threads, env={"HANDLERS": "1"}).ready()
+    stat = Path(f"/proc/{front.process.pid}/stat")
+
+    def rest() -> None:
+        assert front.get("/hello").body == b"hello"
+        front.until_seen(lambda: stat.read_text().rpartition(")")[2].split()[0] == "S")
+
+    for i in range(3):
+        rest()
+        front.process.send_signal(signal.SIGUSR1)
+        front.until_seen(lambda n=i: front.err().count("ValueError: in the handler") == n + 1)
+    assert "rickhouse: a signal handler of the application failed\nTraceback" in front.err()
+    rest()
+    front.process.terminate()
+    assert front.exit_status() == 0, "sys.exit in a handler ends the worker, in order"
+    assert "atexit ran" in front.out()
+
+
 def test_sigint_is_the_fronts_business(start: Start) -> None:
     front = start("unruly:app").ready()
     front.process.send_signal(signal.SIGINT)

@@ -199,6 +199,20 @@ def crashes(environ, start_response):
     ctypes.string_at(0)
 
 
+def raising(number, frame):
+    raise ValueError("in the handler")
+
+
+def leaving(number, frame):
+    sys.exit(3)
+
+
+# Only the main thread may set them, which is the one that imports.
+if os.environ.get("HANDLERS"):
+    signal.signal(signal.SIGUSR1, raising)
+    signal.signal(signal.SIGTERM, leaving)
+
+
 def threads_on(environ, start_response):
     """A thread that prints after the answer."""
     threading.Thread(target=lambda: (time.sleep(0.05), print("from the thread")), daemon=False).start()
