@@ -52,7 +52,10 @@ func play(link, ledger int) error {
 		if err != nil {
 			return err
 		}
-		if h.Type == wire.Request {
+		switch h.Type {
+		case wire.Stop:
+			return nil
+		case wire.Request:
 			started++
 			binary.LittleEndian.PutUint32(mem[8*int(h.Slot):], h.Generation<<2|2)
 		}
@@ -140,8 +143,9 @@ func FuzzAnswers(f *testing.F) {
 		f.Add(slices.Concat(head(slot, wire.End|wire.IsDone, 200, "no")), webSockets)
 	}
 	f.Fuzz(func(t *testing.T, output []byte, kind uint8) {
+		kind %= kinds
 		cfg := Config{Threads: 2, StreamInput: kind == streamed}
-		if kind %= kinds; kind >= asgiRequests {
+		if kind >= asgiRequests {
 			cfg = asgi(Config{WebSocket: websocket.Config{CloseTimeout: time.Millisecond}})
 		}
 		e := prepare(t, cfg)
