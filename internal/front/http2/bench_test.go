@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"testing"
 
+	x2 "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
 	"rickhouse/internal/exchange"
@@ -271,4 +272,50 @@ func BenchmarkServeBrowser(b *testing.B) {
 
 func BenchmarkServeContent(b *testing.B) {
 	benchmarkServe(b, newLoad(32, "hello, world"), &consumer{*newStatic()})
+}
+
+// The end of a stream is told, wherever the kernel stopped taking what came before.
+func TestEndOfPartlyWritten(t *testing.T) {
+	for room := 1; room < 300; room++ {
+		h := newKeeper()
+		d := fakeDoor(t, settings{}, h)
+		s := &fakeStream{room: room}
+		c := d.fakeConn(s, handshake())
+		s.in = newLoad(1, "").next()
+		c.Readable()
+		x := <-h.xs
+		x.Response.Status = 200
+		x.Head()
+		x.Data([]byte("hello"))
+		c.Run()
+		x.End()
+		for c.scheduled || c.pending() > 0 {
+			c.Run()
+			c.Writable()
+		}
+		content, ended := lastOf(t, s.out)
+		if content != "hello" || !ended {
+			t.Fatalf("%d octets at a time: got %q, ended %v", room, content, ended)
+		}
+		checkFrames(t, s.out)
+	}
+}
+
+// lastOf returns the content of stream 1 and whether it has ended.
+func lastOf(t *testing.T, out []byte) (content string, ended bool) {
+	t.Helper()
+	r := x2.NewFramer(nil, bytes.NewReader(out))
+	for {
+		f, err := r.ReadFrame()
+		if err != nil {
+			return content, ended
+		}
+		switch f := f.(type) {
+		case *x2.DataFrame:
+			content += string(f.Data())
+			ended = f.StreamEnded()
+		case *x2.HeadersFrame:
+			ended = f.StreamEnded()
+		}
+	}
 }
