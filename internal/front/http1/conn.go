@@ -117,10 +117,14 @@ func (c *conn) Hup(err error) {
 	c.advancing = false // it may be a panic that ended step
 	var bug *loop.PanicError
 	var clear *loop.CleartextError
+	var failed *loop.HandshakeError
 	switch {
 	case errors.As(err, &clear):
 		c.cleartext(clear)
 		return
+	case errors.As(err, &failed):
+		c.d.f.parts.Log.Debug("a TLS handshake failed", "client", string(c.addr[:c.addrLen]), "error", failed.Err)
+		err = front.ClientGone{Err: err}
 	case err == nil || errors.Is(err, io.EOF):
 		err = exchange.ErrClientGone
 	case !errors.As(err, &bug):

@@ -274,7 +274,10 @@ func TestTLSHalfClosed(t *testing.T) {
 
 // A client that cannot make the handshake leaves nothing behind.
 func TestTLSHandshakeFails(t *testing.T) {
-	s, cfg := startTLS(t, Config{}, hello)
+	var log logBuffer
+	s, cfg := startTLS(t, Config{}, hello, func(p *Parts) {
+		p.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
 	old := cfg.Clone()
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	if err := tls.Client(s.dial().Conn, old).Handshake(); err == nil || !strings.Contains(err.Error(), "protocol version") {
@@ -284,6 +287,9 @@ func TestTLSHandshakeFails(t *testing.T) {
 		t.Error(err)
 	}
 	s.until("all are gone", func() bool { return s.counters().Open == 0 })
+	if text := log.String(); !strings.Contains(text, "unsupported versions") || !strings.Contains(text, "client=127.0.0.1") {
+		t.Errorf("the log is %q", text)
+	}
 }
 
 func TestTLSThousandHandshakes(t *testing.T) {
