@@ -16,63 +16,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from link_frames import (
+    A_ABORT,
+    A_CLOSE,
+    A_DATA,
+    A_DONE,
+    A_FILE,
+    A_HEAD,
+    A_TRAILERS,
+    A_WINDOW,
+    DONE,
+    END,
+    FAILED,
+    FD,
+    INTERIM,
+    LENGTH,
+    MAX_CONTENT,
+    READY,
+    TEXT,
+    WEBSOCKET,
+    Answer,
+    frame,
+    parse_fields,
+    short,
+)
 
 # What is tested, and what is loaded before it, for runs under sanitizers (hard.py).
 ROOT = Path(os.environ.get("RICKHOUSE_TEST_ROOT") or Path(__file__).resolve().parent.parent)
 PRELOAD = os.environ.get("RICKHOUSE_TEST_PRELOAD")
 APPS = Path(__file__).resolve().parent / "apps"
-END, ABORT, DONE, INTERIM, LENGTH, FD = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80
-TEXT = WEBSOCKET = 0x20
-TAKES_TRAILERS = 0x40
-READY, FAILED, A_HEAD, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW, A_CLOSE, A_TRAILERS = range(16, 26)
-MAX_CONTENT = 64 << 10
 PATIENCE = 60.0
-
-
-def short(text: str | bytes) -> bytes:
-    octets = text.encode("latin-1") if isinstance(text, str) else text
-    return struct.pack("<H", len(octets)) + octets
-
-
-def frame(kind: int, flags: int = 0, slot: int = 0, gen: int = 0, payload: bytes = b"") -> bytes:
-    return struct.pack("<IBBHI", len(payload), kind, flags, slot, gen) + payload
-
-
-@dataclass
-class Answer:
-    slot: int
-    gen: int
-    status: int = 0
-    reason: str = ""
-    fields: list[tuple[str, str]] = field(default_factory=list)
-    length: int | None = None
-    body: bytes = b""
-    pieces: list[bytes] = field(default_factory=list)
-    frames: list[tuple[int, int]] = field(default_factory=list)
-    file_octets: int = 0
-    ended: bool = False
-    aborted: str | None = None
-    done: bool = False
-    microseconds: int | None = None
-    credit: int = 256 << 10
-    given_back: int = 0
-    interim: list[tuple[int, list[tuple[str, str]]]] = field(default_factory=list)
-    trailers: list[tuple[str, str]] | None = None
-    # Of a WebSocket.
-    websocket: bool = False
-    accepted: bool = False
-    messages: list[str | bytes] = field(default_factory=list)
-    partial: bytes = b""
-    closed: tuple[int, str] | None = None
-    sent_octets: int = 0
-
-    def get(self, name: str) -> str | None:
-        values = [v for n, v in self.fields if n.lower() == name.lower()]
-        return values[0] if len(values) == 1 else None if not values else ",".join(values)
 
 
 class WorkerExitedError(Exception):
@@ -426,7 +403,7 @@ class Front:
         if kind == A_TRAILERS:
             assert answer.status
             assert answer.length is None
-            answer.trailers, rest = _fields(payload)
+            answer.trailers, rest = parse_fields(payload)
             assert not rest
             return None
         if kind == A_CLOSE:
@@ -479,7 +456,7 @@ class Front:
         assert started <= time.monotonic_ns()
         (n,) = struct.unpack_from("<H", payload, 18)
         reason = payload[20 : 20 + n].decode("latin-1")
-        fields, rest = _fields(payload[20 + n :])
+        fields, rest = parse_fields(payload[20 + n :])
         if flags & INTERIM:
             assert 102 <= status <= 199
             assert not flags & (END | DONE)
@@ -490,22 +467,3 @@ class Front:
         answer.status, answer.reason, answer.fields = status, reason, fields
         answer.length = length if flags & LENGTH else None
         return rest
-
-
-def _fields(payload: bytes) -> tuple[list[tuple[str, str]], bytes]:
-    """Fields, and what follows them."""
-    (count,) = struct.unpack_from("<H", payload)
-    at = 2
-
-    def text() -> str:
-        nonlocal at
-        (n,) = struct.unpack_from("<H", payload, at)
-        at += 2 + n
-        assert at <= len(payload)
-        return payload[at - n : at].decode("latin-1")
-
-    fields = []
-    for _ in range(count):
-        name = text()
-        fields.append((name, text()))
-    return fields, payload[at:]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import shared
-from front import A_DATA, A_DONE, A_HEAD, DONE, END, LENGTH, Front
+from front import Front
+from link_frames import A_DATA, A_DONE, A_HEAD, DONE, END, LENGTH
 
 WHOLE = [(A_HEAD, END | DONE | LENGTH)]
 

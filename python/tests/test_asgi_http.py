@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from front import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer, Front
+from front import Front
+from link_frames import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer
 
 Start = Callable[..., Front]
 
@@ -230,7 +231,7 @@ def test_timeout(asgi: Front) -> None:
 
 def test_a_timeout_in_one_write_with_the_request(asgi: Front) -> None:
     """The task may not have begun, and is over in order all the same."""
-    from front import frame
+    from link_frames import frame
 
     for path in ("/forever", "/hello"):
         answer, octets = asgi.build("GET", path)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from front import ABORT, END, Front, frame
-from test_link import NONSENSE
+from front import Front
+from link_frames import ABORT, END, TAKES_TRAILERS, TEXT, WEBSOCKET, frame
+from test_link import NONSENSE, mangle
 
 Start = Callable[..., Front]
 
@@ -25,8 +27,8 @@ def test_lifespan(start: Start) -> None:
 @pytest.mark.parametrize(
     ("target", "error", "traceback"),
     [
-        ("asgi:startup_fails", "no database", "Traceback\n  of many lines\nno database\n"),
-        ("asgi:startup_exits", "SystemExit: not today", ""),
+        ("asgi_lifespan:startup_fails", "no database", "Traceback\n  of many lines\nno database\n"),
+        ("asgi_lifespan:startup_exits", "SystemExit: not today", ""),
     ],
 )
 def test_startups_that_fail(start: Start, target: str, error: str, traceback: str) -> None:
@@ -38,15 +40,15 @@ def test_startups_that_fail(start: Start, target: str, error: str, traceback: st
     ("target", "said"),
     [
         (
-            "asgi:startup_raises",
+            "asgi_lifespan:startup_raises",
             "served without lifespan, as the application raised TypeError: there is no lifespan here",
         ),
         (
-            "asgi:startup_wrong",
+            "asgi_lifespan:startup_wrong",
             "served without lifespan, as the application raised RuntimeError: lifespan.shutdown.complete was sent where"
             " lifespan.startup.complete or lifespan.startup.failed is to come",
         ),
-        ("asgi:return_at_once", ""),
+        ("asgi_lifespan:return_at_once", ""),
     ],
 )
 def test_applications_without_lifespan(start: Start, target: str, said: str) -> None:
@@ -59,8 +61,8 @@ def test_applications_without_lifespan(start: Start, target: str, said: str) -> 
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("asgi:shutdown_fails", "rickhouse: the application failed to shut down: no goodbye\n"),
-        ("asgi:shutdown_raises", "ValueError: while shutting down"),
+        ("asgi_lifespan:shutdown_fails", "rickhouse: the application failed to shut down: no goodbye\n"),
+        ("asgi_lifespan:shutdown_raises", "ValueError: while shutting down"),
     ],
 )
 def test_shutdowns_that_fail(start: Start, target: str, said: str) -> None:
@@ -155,6 +157,41 @@ def test_nonsense(start: Start, kind: str) -> None:
     assert front.exit_status() == 1
     assert "the front sent" in front.err()
     assert "Traceback" not in front.err()
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("RICKHOUSE_TEST_FUZZ", "12"))))
+def test_mangled_frames(start: Start, seed: int) -> None:
+    """Whatever comes, the worker serves on, waits for more, or ends with a message: it never crashes."""
+    dice = random.Random(seed)
+    front = start("asgi:app").ready()
+    front._take = lambda *frame: None  # type: ignore[method-assign] # what is answered to nonsense is nonsense
+    for i in range(len(front.ledger) // 2):
+        front.ledger[2 * i] = 1 << 2 | 1
+    good = []
+    for slot, path in enumerate(("/hello", "/echo", "/show", "/numbers", "/trailers", "/zerocopy", "/wait_disconnect")):
+        head = front.encode("POST", path, content=b"c" * 50, query="1000,5", tls='{"tls_version": 772}')
+        good.append(frame(2, END | TAKES_TRAILERS, slot, 1, head + b"c" * 50))
+    good += [frame(2, 0, 9, 1, front.encode("POST", "/stream_echo")), frame(3, 0, 9, 1, b"piece"), frame(3, END, 9, 1)]
+    good += [frame(2, WEBSOCKET, 10, 1, front.encode("GET", "/ws_echo")), frame(3, END | TEXT, 10, 1, b"text")]
+    good += [
+        frame(3, TEXT, 10, 1, b"te"),
+        frame(7, 0, 10, 1, b"\xe8\x03bye"),
+        frame(5, ABORT, 6, 1),
+        frame(5, END, 6, 1),
+    ]
+    good += [frame(4, 0, 9, 1, b"\1\0\0\0"), frame(5, 0, 10, 1), frame(5, END, 6, 1)]
+    try:
+        for _ in range(40):
+            octets = b"".join(dice.choices(good, k=3))
+            front.send(mangle(dice, octets) if dice.random() < 0.6 else octets)
+            front.step(0.001)
+            if front._eof:
+                break
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    front.hang_up()
+    assert front.exit_status() in (0, 1), front.err()
+    assert "the server itself failed" not in front.err(), front.err()
 
 
 def test_split_frames(asgi: Front) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from front import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, MAX_CONTENT, TEXT, Answer, Front
+from front import Front
+from link_frames import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, MAX_CONTENT, TEXT, Answer
 
 Start = Callable[..., Front]
 

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Callable
 
 import pytest
-from front import ABORT, END, FD, Answer, Front, frame
+from front import Front
+from link_frames import ABORT, END, FD, Answer, frame
 
 CONTENT = b"first line\nsecond\n\nfourth, which is longer than the others\nno end"
 

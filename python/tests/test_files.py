@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from front import A_FILE, END, Front
+from front import Front
+from link_frames import A_FILE, END
 from wsgi import FILE
 
 DESCRIPTOR = ["plain", "temporary", "random", "fileio"]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import wrong
-from front import END, Front
+from front import Front
+from link_frames import END
 
 RIGHT = [
     "/hello", "/environment", "/pieces", "/many?size=1000", "/many?size=100000", "/many?size=600000", "/empty",

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from front import DONE, END, FD, Answer, Front, WorkerExitedError, frame
+from front import Front, WorkerExitedError
+from link_frames import DONE, END, FD, Answer, frame
 
 Start = Callable[..., Front]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import shared
-from front import Front, WorkerExitedError, frame
+from front import Front, WorkerExitedError
+from link_frames import frame
 
 Start = Callable[..., Front]
 

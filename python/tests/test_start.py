@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import EXTENSION
-from front import ROOT, Front, frame
+from front import ROOT, Front
+from link_frames import frame
 
 Start = Callable[..., Front]
 

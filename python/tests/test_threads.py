@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import shared
-from front import END, Front, frame
+from front import Front
+from link_frames import END, frame
 
 Start = Callable[..., Front]
 

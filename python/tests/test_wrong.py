@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import wrong as applications
-from front import Answer, Front
+from front import Front
+from link_frames import Answer
 
 
 def log(front: Front, call: str) -> str:
