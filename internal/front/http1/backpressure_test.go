@@ -6,6 +6,9 @@ import (
 	"io"
 	"math/rand"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,6 +170,53 @@ func TestSwallowedContentIsDrained(t *testing.T) {
 					t.Errorf("%d octets were sent", f.sent)
 				}
 			})
+		})
+	}
+}
+
+// A File is drained once it is closed, whatever becomes of it: a Server can send
+// one after the other.
+func TestFilesAreDrained(t *testing.T) {
+	const files = 300
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("octets"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, method string
+		length       int64
+	}{{"by length", "GET", 6 * files}, {"in chunks", "GET", -1}, {"to HEAD", "HEAD", -1}} {
+		t.Run(c.name, func(t *testing.T) {
+			h, sent := newHeld(), 0
+			more := func(x *exchange.Exchange) {
+				f, err := os.Open(name)
+				if err != nil {
+					t.Error(err)
+				}
+				sent++
+				x.File(f, 0, 6)
+			}
+			h.drained = func(x *exchange.Exchange, n int) {
+				switch {
+				case n != exchange.FileCost:
+					t.Errorf("a file counts as %d octets", n)
+					x.Abort(errors.New("the test ends"))
+				case sent == files:
+					x.End()
+				default:
+					more(x)
+				}
+			}
+			s := start(t, Config{}, answers(func(x *exchange.Exchange) {
+				x.Server = h
+				x.Response.Status, x.Response.ContentLength = 200, c.length
+				x.Head()
+				more(x)
+			}))
+			r := s.dial().send(c.method + " / HTTP/1.1\r\nHost: a\r\n\r\n").read(c.method)
+			if want := strings.Repeat("octets", files); c.method == "GET" && r.body != want {
+				t.Errorf("%d octets came, want %d", len(r.body), len(want))
+			}
 		})
 	}
 }
