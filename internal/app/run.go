@@ -63,6 +63,11 @@ const (
 // wait lives through the server's life.
 func (s *server) wait() error {
 	waiting := len(s.apps)
+	if waiting == 0 {
+		if err := s.serve(); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case sig := <-s.env.Signals:
@@ -74,11 +79,9 @@ func (s *server) wait() error {
 				if waiting--; waiting > 0 {
 					continue
 				}
-				if err := s.open(); err != nil {
-					s.kill()
+				if err := s.serve(); err != nil {
 					return err
 				}
-				s.announce()
 			case appFailed:
 				s.kill()
 				return s.startError(e)
@@ -88,6 +91,16 @@ func (s *server) wait() error {
 			}
 		}
 	}
+}
+
+// serve opens the doors, as all that answers is ready.
+func (s *server) serve() error {
+	if err := s.open(); err != nil {
+		s.kill()
+		return err
+	}
+	s.announce()
+	return nil
 }
 
 // startError shows what Python has to say and returns the reason in one line.

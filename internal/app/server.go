@@ -69,7 +69,12 @@ func (s *server) start() error {
 	if err := s.startLoops(); err != nil {
 		return err
 	}
-	return s.startApps()
+	handlers, err := s.startApps()
+	if err != nil {
+		return err
+	}
+	s.router = s.routes(handlers)
+	return nil
 }
 
 func (s *server) startLoops() error {
@@ -100,19 +105,22 @@ func defaultLoops(processors int) int { return max(1, processors/4) }
 
 func (s *server) loopOf(app int) *loop.Loop { return s.loops[app%len(s.loops)] }
 
-func (s *server) startApps() error {
-	files := side.Files()
-	root, err := worker.Unpack(files, s.env.Getenv)
+// startApps starts the applications, and returns them by name.
+func (s *server) startApps() (map[string]exchange.Handler, error) {
+	handlers := map[string]exchange.Handler{}
+	if len(s.cfg.Apps) == 0 {
+		return handlers, nil
+	}
+	root, err := worker.Unpack(side.Files(), s.env.Getenv)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.spawner = worker.NewSpawner()
 	s.infos = make([]wire.Info, len(s.cfg.Apps))
-	handlers := map[string]exchange.Handler{}
 	for i, c := range s.cfg.Apps {
 		program, err := s.program(c, root)
 		if err != nil {
-			return fmt.Errorf("application %s: %w", c.Name, err)
+			return nil, fmt.Errorf("application %s: %w", c.Name, err)
 		}
 		log := s.log.With(telemetry.AppKey, c.Name)
 		a, err := python.New(c.Config, python.Parts{
@@ -128,18 +136,22 @@ func (s *server) startApps() error {
 			OnFailed: func(err *python.StartError) { s.events <- event{kind: appFailed, app: i, err: err} },
 		})
 		if err != nil {
-			return fmt.Errorf("application %s: %w", c.Name, err)
+			return nil, fmt.Errorf("application %s: %w", c.Name, err)
 		}
 		s.apps = append(s.apps, a)
 		handlers[c.Name] = a
 		s.loopOf(i).Post(exchange.TaskFunc(a.Start))
 	}
-	routes := make([]route.Route, len(s.cfg.Routes))
+	return handlers, nil
+}
+
+// routes makes the router.
+func (s *server) routes(apps map[string]exchange.Handler) *route.Router {
+	list := make([]route.Route, len(s.cfg.Routes))
 	for i, c := range s.cfg.Routes {
-		routes[i] = route.Route{Config: c, Handler: handlers[c.App]}
+		list[i] = route.Route{Config: c, Handler: apps[c.App]}
 	}
-	s.router = route.New(routes)
-	return nil
+	return route.New(list)
 }
 
 func (s *server) program(c config.App, root string) (worker.Program, error) {

@@ -16,6 +16,9 @@ func check(i *invocation) int {
 		name = "the environment"
 	}
 	var apps []string
+	if len(cfg.Apps) == 0 {
+		apps = []string{"routes without an application"}
+	}
 	for _, a := range cfg.Apps {
 		apps = append(apps, fmt.Sprintf("%s (%s)", a.Name, a.Target()))
 	}

@@ -44,6 +44,9 @@ func (l *loader) apps() {
 	if l.broken {
 		return
 	}
+	if l.routesAlone() || len(l.server.Apps) == 0 && l.routesNameApps() {
+		return
+	}
 	if path := join("apps", DefaultApp); len(l.server.Apps) == 0 || l.origins[path].name == "" && l.server.Apps[0].Name == DefaultApp && l.server.Apps[0].Target() == "" {
 		l.mistake(Problem{Text: l.noApp(), order: orderNone})
 		l.faulty[path] = true
@@ -62,6 +65,30 @@ func (l *loader) apps() {
 			}
 		}
 	}
+}
+
+// routesAlone reports whether there are routes, and none of them needs an
+// application. Keys from outside the file are then about none.
+func (l *loader) routesAlone() bool {
+	s := &l.server
+	for _, c := range s.Routes {
+		if len(c.Answers()) == 0 || c.App != "" {
+			return false
+		}
+	}
+	if len(s.Routes) == 0 || len(s.Apps) > 1 {
+		return false
+	}
+	if len(s.Apps) == 1 && (s.Apps[0].Target() != "" || l.origins[join("apps", s.Apps[0].Name)].name != "") {
+		return false
+	}
+	s.Apps = nil
+	return true
+}
+
+// routesNameApps reports whether a route names an application.
+func (l *loader) routesNameApps() bool {
+	return slices.ContainsFunc(l.server.Routes, func(c route.Config) bool { return c.App != "" })
 }
 
 // noApp says what to do where nothing says what is served.
@@ -215,6 +242,7 @@ func (l *loader) routing() {
 		if at, given := l.origins[join(slices.Concat(o.path, []string{"app"})...)]; given && c.App != "" {
 			l.routeApp(at, c.App)
 		}
+		l.answers(c.Answers(), o)
 		for j, before := range s.Routes[:i] {
 			if before.Covers(c) {
 				l.warn(o.problem("this route is never reached: the one at line %d answers all that it would", l.routes[j].line))
@@ -230,6 +258,17 @@ func (l *loader) routing() {
 		if !l.routed(a.Name) {
 			l.warn(l.originOf([]string{"apps"}, a.Name).problem("no route names the application %q: it is started, but gets no requests", a.Name))
 		}
+	}
+}
+
+// answers sees to it that one key of a route says who answers.
+func (l *loader) answers(keys []string, o routeOrigin) {
+	switch {
+	case len(keys) == 0 && !l.faulty[join(o.path...)]:
+		l.mistake(o.problem("nothing answers where this route matches: give it app, redirect, respond or status"))
+	case len(keys) > 1:
+		at := l.originOf(o.path, keys[1])
+		l.mistake(at.problem("%s and %s both answer: a route has one of them", keys[0], keys[1]))
 	}
 }
 

@@ -161,15 +161,26 @@ func (r *fileReader) section(values map[string]any, keys []Key, path []string, s
 			continue
 		}
 		r.apply(k, section, path, v, r.valueAt(at), r.folder)
-		n := 0
-		if list, ok := values[name].([]any); ok {
-			n = len(list)
-		}
-		for i := range n {
-			element := slices.Concat(at, []string{strconv.Itoa(i)})
+		for _, e := range elements(values[name]) {
+			element := slices.Concat(at, []string{e})
 			r.origins[join(element...)] = r.valueAt(element)
 		}
 	}
+}
+
+// elements are the indexes of a list, or the names in a table.
+func elements(v any) []string {
+	switch v := v.(type) {
+	case []any:
+		list := make([]string, len(v))
+		for i := range v {
+			list[i] = strconv.Itoa(i)
+		}
+		return list
+	case map[string]any:
+		return sorted(v)
+	}
+	return nil
 }
 
 func (r *fileReader) explainTop(name string, v any) string {
@@ -199,8 +210,8 @@ func (r *fileReader) explainApp(name string, _ any) string {
 
 func (r *fileReader) explainRoute(name string, _ any) string {
 	switch name {
-	case "files", "proxy", "redirect", "cache":
-		return fmt.Sprintf("%s is not in this version: a route can only name an application, with app = \"NAME\"", name)
+	case "files", "proxy", "cache":
+		return name + " is not in this version"
 	}
 	if _, ok := find(r.loader.keys.Top, name); ok {
 		return fmt.Sprintf("%s belongs to the top level: write it before the first [table]", name)

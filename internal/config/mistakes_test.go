@@ -35,8 +35,8 @@ func TestMistakes(t *testing.T) {
 		{name: "of the top", file: app + "  bind = [\":80\"]\n", want: []string{`rickhouse.toml:3:3: bind belongs to the top level: write it before the first [table]`}},
 		{name: "of a route", file: "host = \"x\"\n" + app, want: []string{`rickhouse.toml:1:1: host belongs to a route: write it below [[routes]]`}},
 		{name: "of a later version", file: app + "[[routes]]\npath = \"/static/*\"\nfiles = \"public\"\n[[routes]]\nproxy = [\"http://x\"]\n[[routes]]\napp = \"web\"\n", want: []string{
-			`rickhouse.toml:5:1: files is not in this version: a route can only name an application, with app = "NAME"`,
-			`rickhouse.toml:7:1: proxy is not in this version: a route can only name an application, with app = "NAME"`,
+			`rickhouse.toml:5:1: files is not in this version`,
+			`rickhouse.toml:7:1: proxy is not in this version`,
 		}},
 		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
 		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
@@ -88,7 +88,19 @@ func TestMistakes(t *testing.T) {
 		// Routes.
 		{name: "unknown app", file: app + "[[routes]]\napp = \"wbe\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "wbe": did you mean "web"?`}},
 		{name: "unknown app, far", file: app + "[[routes]]\napp = \"blog\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "blog": there is web`}},
-		{name: "no app", file: app + "[[routes]]\npath = \"/x\"\n", want: []string{`rickhouse.toml:3:3: app: a route needs app = "NAME", an application that answers`}},
+		{name: "no app", file: app + "[[routes]]\npath = \"/x\"\n", want: []string{`rickhouse.toml:3:3: nothing answers where this route matches: give it app, redirect, respond or status`}},
+		{name: "two answers", file: app + "[[routes]]\napp = \"web\"\nredirect = \"/x\"\n", want: []string{`rickhouse.toml:5:12: app and redirect both answer: a route has one of them`}},
+		{name: "routes alone", file: "[[routes]]\nrespond = \"x\"\n", environ: []string{"RICKHOUSE_WORKERS=2"}},
+		{name: "routes of an app that is not there", file: "[[routes]]\napp = \"web\"\n", want: []string{
+			`rickhouse.toml:2:7: app: there is no application "web": describe it below [apps.web]`,
+		}},
+		{name: "conditions", file: app + "[[routes]]\napp = \"web\"\nmethod = [\"GET\",\n\"put\"]\nclient = [\"10.0.0\"]\nheader = { a_b = \"x\" }\nscheme = \"htps\"\nquery = { q = 1 }\n", want: []string{
+			`rickhouse.toml:6:1: method: "put" is not a method in capitals, as GET`,
+			`rickhouse.toml:7:11: client: "10.0.0" is not an address, a network such as 10.0.0.0/8, or "unix"`,
+			`rickhouse.toml:8:18: header: names with _ are dropped from requests: write "a-b"`,
+			`rickhouse.toml:9:10: scheme: "htps" is not one of http, https: did you mean "https"?`,
+			`rickhouse.toml:10:15: query: "q" must be a text in quotes, not the number 1`,
+		}},
 		{name: "path", file: app + "[[routes]]\napp = \"web\"\npath = \"x\"\nhost = \"a:80\"\n", want: []string{
 			`rickhouse.toml:5:8: path: "x" must begin with /`,
 			`rickhouse.toml:6:8: host: "a:80": leave the port out, a route looks at the name alone`,

@@ -96,7 +96,45 @@ const referenceRoutes = `
 ## Routes: ` + "`[[routes]]`" + `
 
 Routes are tried in order; the first whose conditions all hold answers, and a route without conditions matches everything. Without
-routes, everything goes to the one application. Routes come from the file only.
+routes, everything goes to the one application. Routes come from the file only. Where no route needs an application there need be none.
+
+` + "```toml" + `
+[[routes]]
+host = "www.example.org"
+redirect = "https://example.org/*"              # status = 308 for a permanent one that keeps the method
+
+[[routes]]
+path = "/old/users/{id}"
+redirect = "/users/{id}"
+
+[[routes]]
+path = "/admin/*"
+client = ["10.0.0.0/8"]
+app = "admin"
+
+[[routes]]
+path = "/admin/*"
+status = 403
+
+[[routes]]
+path = "/healthz"
+method = ["GET"]
+respond = "ok\n"
+
+[[routes]]
+path = "/api/*"
+header = { X-Api-Version = "2" }
+rewrite = "/v2/*"
+app = "web"
+
+[[routes]]
+app = "web"
+` + "```" + `
+
+A path is compared in the one form that everything behind sees, applications and files: percent-decoded once, with dot segments removed
+after that. ` + "`/%61dmin`, `/x/../admin`, `/x/%2e%2e/admin` and `/x%2f..%2fadmin`" + ` are all ` + "`/admin`" + `; ` + "`/%2561dmin`" + ` is not, nor are ` + "`//admin`" + `
+and ` + "`/admin;x`" + `, for which an empty segment and ` + "`;`" + ` are as any other. A path with %00 or a bad escape, or that leads above the
+root, is answered 400 before any route is tried.
 
 `
 

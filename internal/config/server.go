@@ -30,9 +30,11 @@ type Server struct {
 	HTTP3     http3.Config
 	Spool     spool.Config
 
-	// Apps are the applications, in the order of the file. There is at least one.
+	// Apps are the applications, in the order of the file. There is at least one, or
+	// no route needs one.
 	Apps []App
-	// Routes are tried in order; each names an App. There is at least one.
+	// Routes are tried in order; what names an App names one of Apps. There is at
+	// least one.
 	Routes []route.Config
 	// File is the file that was read, as it was named or found; empty for none.
 	File string

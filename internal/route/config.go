@@ -3,29 +3,41 @@ package route
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+
+	wire "rickhouse/internal/wire/http1"
 )
 
 // Config is one route. The zero value of a condition means that it always
 // holds.
 type Config struct {
-	Host    string `toml:"host" default:"any" help:"The host the client addressed: a name, or *.example.com for every name below example.com. Case and port do not matter."`
-	Path    string `toml:"path" default:"any" help:"The path, decoded: /login for that path alone, /shop/* for /shop and everything below it."`
+	Host   string            `toml:"host" default:"any" help:"The host the client addressed: a name, or *.example.com for every name below example.com. Case and port do not matter."`
+	Path   string            `toml:"path" default:"any" help:"The path, decoded: /login for that path alone, /shop/* for /shop and everything below it. {name} stands for one segment that is not empty, as in /users/{id}."`
+	Method []string          `toml:"method" default:"any" help:"The methods. GET is HEAD as well."`
+	Header map[string]string `toml:"header" default:"any" help:"Request header fields and what they have to be, exactly; * for any value. All have to hold."`
+	Query  map[string]string `toml:"query" default:"any" help:"Parameters of the query and what they have to be, decoded; * for any value. All have to hold."`
+	Client []string          `toml:"client" default:"any" help:"Where the client has to be: addresses, networks such as 10.0.0.0/8, or unix for the clients of Unix sockets. Behind a trusted proxy it is the client that counts."`
+	Scheme string            `toml:"scheme" default:"any" enum:"http,https" help:"How the client speaks to the server, or to the trusted proxy before it."`
+
 	App     string `toml:"app" default:"" help:"The application that answers: the NAME of an [apps.NAME]."`
 	Strip   bool   `toml:"strip" default:"false" help:"Mount the application at the path of the route: that becomes SCRIPT_NAME and is taken off PATH_INFO."`
+	Rewrite string `toml:"rewrite" default:"" help:"The path that the application sees in place of the client's: {name} is a parameter of path, * what its /* stands for, as in /v2/users/{id} or /v2/*. The query stays."`
 	NoRerun bool   `toml:"rerun,inverted" default:"true" help:"Run a GET or HEAD once more if its worker died before it answered."`
+
+	Redirect    string `toml:"redirect" default:"" help:"Where to send the client, as https://example.com/* or /users/{id}: {name}, * and {host}, the host it addressed, are put in, and the query is kept where this has none."`
+	Respond     string `toml:"respond" default:"" help:"A fixed answer."`
+	ContentType string `toml:"content_type" default:"text/plain; charset=utf-8" help:"The Content-Type of a fixed answer."`
+	Status      int    `toml:"status" default:"302 for a redirect, 200 for a fixed answer" help:"The status of a redirect or a fixed answer. Alone, it is the answer."`
 }
 
-// Validate reports every mistake in c, each as "key: what is wrong".
+// maxParameters is how many parameters a path may have.
+const maxParameters = 8
+
+// Validate reports every mistake in c, each as "key: what is wrong". That
+// something answers, whoever knows all that could has to check.
 func (c Config) Validate() error {
-	return errors.Join(checkHost(c.Host), checkPath(c.Path), checkApp(c.App))
-}
-
-func checkApp(app string) error {
-	if app == "" {
-		return errors.New(`app: a route needs app = "NAME", an application that answers`)
-	}
-	return nil
+	return errors.Join(checkHost(c.Host), checkPath(c.Path), c.checkConditions(), c.checkRewrite(), c.checkAnswer())
 }
 
 func checkHost(host string) error {
@@ -63,9 +75,20 @@ func checkPath(path string) error {
 	case hasEscape(stem):
 		return fmt.Errorf("path: %q: write the path decoded, without %%XX", path)
 	}
+	seen := map[string]bool{}
 	for s := range strings.SplitSeq(stem, "/") {
-		if s == "." || s == ".." {
+		name, isParameter := parameter(s)
+		switch {
+		case s == "." || s == "..":
 			return fmt.Errorf("path: %q: . and .. are resolved before routing and never match", path)
+		case !isParameter && strings.ContainsAny(s, "{}"):
+			return fmt.Errorf("path: %q: a parameter is a whole segment with a name of letters, digits and _, as in /users/{id}", path)
+		case isParameter && (seen[name] || name == hostName):
+			return fmt.Errorf("path: %q: the name {%s} is taken", path, name)
+		case isParameter && len(seen) == maxParameters:
+			return fmt.Errorf("path: %q has more than %d parameters", path, maxParameters)
+		case isParameter:
+			seen[name] = true
 		}
 	}
 	return nil
@@ -81,31 +104,127 @@ func hasEscape(s string) bool {
 	return false
 }
 
-// Covers reports whether c matches every request that d matches, so that d,
-// standing after c, is never reached.
-func (c Config) Covers(d Config) bool {
-	return coversHost(c.Host, d.Host) && coversPath(c.Path, d.Path)
+func (c Config) checkConditions() error {
+	var errs []error
+	for i, m := range c.Method {
+		if !wire.ValidName([]byte(m)) || m != strings.ToUpper(m) {
+			errs = append(errs, fmt.Errorf("method[%d]: %q is not a method in capitals, as GET", i, m))
+		}
+	}
+	for _, name := range sortedNames(c.Header) {
+		switch {
+		case !wire.ValidName([]byte(name)):
+			errs = append(errs, fmt.Errorf("header[%s]: %q is not the name of a header field", name, name))
+		case strings.Contains(name, "_"):
+			errs = append(errs, fmt.Errorf("header[%s]: names with _ are dropped from requests: write %q", name, strings.ReplaceAll(name, "_", "-")))
+		}
+	}
+	for i, s := range c.Client {
+		if _, err := parseNetwork(s); err != nil && s != unixClient {
+			errs = append(errs, fmt.Errorf("client[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", i, s))
+		}
+	}
+	return errors.Join(errs...)
 }
 
-func coversHost(c, d string) bool {
-	if c == "" {
+func (c Config) checkRewrite() error {
+	switch {
+	case c.Rewrite == "":
+		return nil
+	case c.App == "":
+		return errors.New("rewrite: it is for applications: name one with app")
+	case c.Strip:
+		return errors.New("rewrite: a route that strips rewrites already: leave strip or rewrite out")
+	case !strings.HasPrefix(c.Rewrite, "/"):
+		return fmt.Errorf("rewrite: %q must begin with /", c.Rewrite)
+	case strings.ContainsAny(c.Rewrite, "?#"):
+		return fmt.Errorf("rewrite: %q: it is a path, without ? and #: the query stays", c.Rewrite)
+	case hasEscape(c.Rewrite):
+		return fmt.Errorf("rewrite: %q: write the path decoded, without %%XX", c.Rewrite)
+	}
+	for s := range strings.SplitSeq(c.Rewrite, "/") {
+		if s == "." || s == ".." {
+			return fmt.Errorf("rewrite: %q: there is no . and .. in paths that applications see", c.Rewrite)
+		}
+	}
+	return c.checkTemplate("rewrite", c.Rewrite, false)
+}
+
+// Answers returns the keys of c that say who answers. A route needs one.
+func (c Config) Answers() []string {
+	var keys []string
+	if c.App != "" {
+		keys = append(keys, "app")
+	}
+	if c.Redirect != "" {
+		keys = append(keys, "redirect")
+	}
+	if c.Respond != "" {
+		keys = append(keys, "respond")
+	}
+	if c.Status != 0 && c.Redirect == "" && c.Respond == "" {
+		keys = append(keys, "status")
+	}
+	return keys
+}
+
+// checkAnswer looks at what answers without an application.
+func (c Config) checkAnswer() error {
+	switch {
+	case c.Redirect != "" && c.Status != 0 && !redirectStatus(c.Status):
+		return fmt.Errorf("status: %d is not the status of a redirect: there is 301, 302, 303, 307 and 308", c.Status)
+	case c.Status != 0 && (c.Status < 200 || c.Status > 599):
+		return fmt.Errorf("status: %d is not between 200 and 599", c.Status)
+	case c.Redirect == "" && redirectStatus(c.Status):
+		return fmt.Errorf("status: %d needs a redirect that says where to", c.Status)
+	case c.ContentType != "" && !wire.ValidValue([]byte(c.ContentType)):
+		return fmt.Errorf("content_type: %q holds control characters", c.ContentType)
+	case c.Respond != "" && (c.Status == http.StatusNoContent || c.Status == http.StatusNotModified):
+		return fmt.Errorf("respond: an answer of status %d has no content", c.Status)
+	}
+	return c.checkRedirect()
+}
+
+func redirectStatus(n int) bool {
+	switch n {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
 	}
-	a := newHost(c)
-	if d == "" {
-		return false
-	}
-	b := newHost(d)
-	if !a.wild {
-		return !b.wild && a.name == b.name
-	}
-	return strings.HasSuffix("."+b.name, "."+a.name) && (b.wild || b.name != a.name)
+	return false
 }
 
-func coversPath(c, d string) bool {
-	a, b := newPath(c), newPath(d)
-	if a.prefix {
-		return a.stem == "" || b.stem == a.stem || strings.HasPrefix(b.stem, a.stem+"/")
+func (c Config) checkRedirect() error {
+	r := c.Redirect
+	if r == "" {
+		return nil
 	}
-	return !b.prefix && a.stem == b.stem
+	if strings.ContainsFunc(r, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }) {
+		return fmt.Errorf("redirect: %q holds a character that no URL has: write it as %%XX", r)
+	}
+	after, isURL := strings.CutPrefix(r, "https://")
+	if !isURL {
+		after, isURL = strings.CutPrefix(r, "http://")
+	}
+	switch authority, _, _ := cutAny(after, "/?#"); {
+	case isURL && authority == "":
+		return fmt.Errorf("redirect: %q has no host", r)
+	case isURL && strings.ContainsAny(strings.TrimPrefix(authority, "{host}"), "{}*"):
+		return fmt.Errorf("redirect: %q: only {host}, and nothing else that a client can choose, may be the host", r)
+	case !isURL && (!strings.HasPrefix(r, "/") || strings.HasPrefix(r, "//")):
+		return fmt.Errorf("redirect: %q is not a path or an http or https URL", r)
+	}
+	return c.checkTemplate("redirect", r, true)
+}
+
+// checkTemplate sees to it that the path of the route has all that is put into a
+// template.
+func (c Config) checkTemplate(key, text string, host bool) error {
+	t, err := newTemplate(text, newPattern(c.Path), host)
+	if err != nil {
+		return fmt.Errorf("%s: %q: %w", key, text, err)
+	}
+	if t.rest && c.Path != "" && !strings.HasSuffix(c.Path, "/*") {
+		return fmt.Errorf("%s: %q: path has no /* that the * could stand for", key, text)
+	}
+	return nil
 }

@@ -10,7 +10,16 @@ import (
 // Route is a Config and who answers where it matches.
 type Route struct {
 	Config
+	// Handler answers. A route that redirects, or has a fixed answer, needs none.
 	Handler exchange.Handler
+	// Passing, if not nil, makes the Handler of one that may leave a request to
+	// the routes below, which next tries.
+	Passing func(next exchange.Handler) exchange.Handler
+	// Name is what the logs call the route, if it is not App.
+	Name string
+	// Mounted makes what the segments of the path took the mount point, as Strip
+	// does.
+	Mounted bool
 }
 
 // Router is a Handler that hands each Exchange to the first Route that matches.
@@ -22,12 +31,18 @@ type Router struct {
 
 // rule is a Route, ready to be compared.
 type rule struct {
-	host    host
-	path    path
-	strip   bool
-	noRerun bool
-	app     string
-	handler exchange.Handler
+	host       host
+	path       pattern
+	conditions *conditions // nil for none
+	strip      bool
+	noRerun    bool
+	name       string
+	rewrite    *template // nil for none
+
+	// One of these answers.
+	handler  exchange.Handler
+	redirect *redirect
+	fixed    *fixed
 }
 
 // host is a condition on the host: none if name is empty.
@@ -36,23 +51,40 @@ type host struct {
 	wild bool
 }
 
-// path is a condition on the path: stem alone or, with prefix, what is below
-// it too. The empty stem with prefix is no condition.
-type path struct {
-	stem   string
-	prefix bool
-}
-
 // New makes a Router of valid routes.
 func New(routes []Route) *Router {
-	r := &Router{none: &exchange.Error{Status: http.StatusNotFound, Reason: "no route matches"}}
-	for _, c := range routes {
-		r.routes = append(r.routes, rule{
-			host: newHost(c.Host), path: newPath(c.Path),
-			strip: c.Strip, noRerun: c.NoRerun, app: c.App, handler: c.Handler,
-		})
+	r := &Router{
+		routes: make([]rule, len(routes)),
+		none:   &exchange.Error{Status: http.StatusNotFound, Reason: "no route matches"},
+	}
+	for i := range routes {
+		r.routes[i] = newRule(&routes[i])
+		if make := routes[i].Passing; make != nil {
+			r.routes[i].handler = make(after{r, i + 1})
+		}
 	}
 	return r
+}
+
+func newRule(c *Route) rule {
+	u := rule{
+		host: newHost(c.Host), path: newPattern(c.Path), conditions: newConditions(&c.Config),
+		strip: c.Strip || c.Mounted, noRerun: c.NoRerun, name: c.App, handler: c.Handler,
+	}
+	if c.Rewrite != "" {
+		u.rewrite, _ = newTemplate(c.Rewrite, u.path, false) // Validate knows of no error
+	}
+	switch {
+	case c.Handler != nil || c.Passing != nil:
+	case c.Redirect != "":
+		u.name, u.redirect = "redirect", newRedirect(&c.Config, u.path)
+	default:
+		u.name, u.fixed = "respond", newFixed(&c.Config)
+	}
+	if c.Name != "" {
+		u.name = c.Name
+	}
+	return u
 }
 
 func newHost(s string) host {
@@ -60,42 +92,51 @@ func newHost(s string) host {
 	return host{strings.TrimSuffix(name, "."), wild}
 }
 
-func newPath(s string) path {
-	if s == "" {
-		return path{prefix: true}
-	}
-	stem, prefix := strings.CutSuffix(s, "/*")
-	return path{stem, prefix}
+// after tries the routes from an index on.
+type after struct {
+	r    *Router
+	from int
 }
+
+func (a after) Serve(x *exchange.Exchange) { a.r.serve(x, a.from) }
 
 // Serve hands x to the first route that matches, or answers 404. It sets
 // x.Route. A stripping route makes ScriptName the first octets of Request.Path,
 // which itself stays whole.
-func (r *Router) Serve(x *exchange.Exchange) {
+func (r *Router) Serve(x *exchange.Exchange) { r.serve(x, 0) }
+
+func (r *Router) serve(x *exchange.Exchange, from int) {
 	name := hostname(x.Request.Host)
-	for i := range r.routes {
+	var m match
+	for i := from; i < len(r.routes); i++ {
 		c := &r.routes[i]
-		if !c.host.matches(name) || !c.path.matches(x.Request.Path) {
-			continue
+		if c.host.matches(name) && c.path.matches(x.Request.Path, &m) && (c.conditions == nil || c.conditions.hold(&x.Request)) {
+			c.serve(x, &m)
+			return
 		}
-		x.Route.Name = c.app
-		x.Route.NoRerun = c.noRerun
-		x.Route.ScriptName = nil
-		if c.strip {
-			x.Route.ScriptName = x.Request.Path[:len(c.path.stem)]
-		}
-		c.handler.Serve(x)
-		return
 	}
 	x.Fail(r.none)
 }
 
-func (p *path) matches(b []byte) bool {
-	n := len(p.stem)
-	if len(b) < n || string(b[:n]) != p.stem {
-		return false
+func (c *rule) serve(x *exchange.Exchange, m *match) {
+	x.Route.Name = c.name
+	x.Route.NoRerun = c.noRerun
+	x.Route.ScriptName = nil
+	if c.strip {
+		x.Route.ScriptName = x.Request.Path[:m.mount]
 	}
-	return len(b) == n || p.prefix && (n == 0 || b[n] == '/')
+	switch {
+	case c.redirect != nil:
+		c.redirect.serve(x, m)
+	case c.fixed != nil:
+		c.fixed.serve(x)
+	default:
+		if c.rewrite != nil {
+			x.Request.Path = c.rewrite.appendTo(nil, m, nil, asIs)
+			x.Request.RawPath = appendEncoded(nil, x.Request.Path, false)
+		}
+		c.handler.Serve(x)
+	}
 }
 
 // hostname is the authority without its port and the dot of a full name.

@@ -13,14 +13,18 @@ type answer struct{ served int }
 
 func (a *answer) Serve(*exchange.Exchange) { a.served++ }
 
-type client struct{ status int }
+type client struct {
+	status  int
+	content string
+}
 
 func (c *client) Demand(*exchange.Exchange, int)                  {}
 func (c *client) Head(x *exchange.Exchange)                       { c.status = x.Response.Status }
-func (c *client) Data(*exchange.Exchange, []byte)                 {}
+func (c *client) Data(_ *exchange.Exchange, p []byte)             { c.content += string(p) }
 func (c *client) File(*exchange.Exchange, *os.File, int64, int64) {}
 func (c *client) End(*exchange.Exchange)                          {}
 func (c *client) Abort(*exchange.Exchange, error)                 {}
+
 func request(host, path string) (x *exchange.Exchange, cl *client) {
 	x, cl = &exchange.Exchange{}, &client{}
 	x.Reset()
@@ -45,7 +49,7 @@ func TestFirstMatchWins(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		routes = append(routes, Route{c, &answer{}})
+		routes = append(routes, Route{Config: c, Handler: &answer{}})
 	}
 	r := New(routes)
 	for _, tt := range []struct{ host, path, app, script string }{
@@ -98,7 +102,7 @@ func TestFirstMatchWins(t *testing.T) {
 func TestCatchAll(t *testing.T) {
 	for _, path := range []string{"", "/*"} {
 		a := &answer{}
-		r := New([]Route{{Config{Path: path, App: "web"}, a}})
+		r := New([]Route{{Config: Config{Path: path, App: "web"}, Handler: a}})
 		for _, p := range []string{"/", "/a", "*", ""} {
 			x, _ := request("h", p)
 			r.Serve(x)
@@ -111,8 +115,8 @@ func TestCatchAll(t *testing.T) {
 
 func TestServeAllocatesNothing(t *testing.T) {
 	r := New([]Route{
-		{Config{Host: "*.example.com", App: "a"}, &answer{}},
-		{Config{Path: "/shop/*", App: "b", Strip: true}, &answer{}},
+		{Config: Config{Host: "*.example.com", App: "a"}, Handler: &answer{}},
+		{Config: Config{Path: "/shop/*", App: "b", Strip: true}, Handler: &answer{}},
 	})
 	x, _ := request("other.test:8000", "/shop/cart")
 	if n := testing.AllocsPerRun(100, func() { r.Serve(x) }); n != 0 {
