@@ -96,10 +96,15 @@ def test_websocket(site):
             assert socket.recv(timeout=20) == text.upper()
 
 
-def test_a_websocket_that_nobody_serves(site):
+@pytest.mark.parametrize("name", sorted(SITES))
+def test_a_websocket_that_nobody_serves(serve, name):
+    server = serve(SITES[name])
+    since = server.log_size()
     with pytest.raises(websockets.exceptions.InvalidStatus) as raised:
-        connect(site.url.replace("http", "ws") + "/nothing")
+        connect(server.url.replace("http", "ws") + "/nothing")
     assert raised.value.response.status_code in (403, 404, 500)
+    if name == "channels":  # which raises
+        server.wait_log("ValueError: No route found", since)
 
 
 @pytest.mark.parametrize("name", sorted(set(SITES) - {"channels"}))
