@@ -57,6 +57,15 @@ func TestTheRepositoryKeepsItsRules(t *testing.T) {
 		}
 		none(t, faults)
 	})
+	t.Run("tests that pages name are there", func(t *testing.T) {
+		for _, page := range []string{"promises", "http2", "http3", "tls"} {
+			faults, err := NamedTests(repository, "docs/"+page+".md")
+			if err != nil {
+				t.Fatal(err)
+			}
+			none(t, faults)
+		}
+	})
 }
 
 // The walk is a list of steps, each a paragraph with one link to a file of code.

@@ -198,6 +198,38 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func TestNamedTests(t *testing.T) {
+	files := map[string]string{
+		"a/a_test.go":  "package a\n\nfunc TestA(t *testing.T) {}\n\nfunc FuzzA(f *testing.F) {}\n\n// TestB is not here.\nfunc TestBoth(t *testing.T) {}\n",
+		"a/a.go":       "package a\n\nfunc TestA() {}\n",
+		"t/test_a.py":  "async def test_a(): ...\nclass TestC:\n    def test_within(self): ...\n",
+		"t/harness.py": "def test_a(): ...\n",
+	}
+	for _, c := range []struct{ name, text, fault string }{
+		{"of Go", "[`TestA`](../a/a_test.go), [`FuzzA`](../a/a_test.go)", ""},
+		{"of Python", "| [`test_a`](../t/test_a.py), [`test_within`](../t/test_a.py) |", ""},
+		{"no test", "no test of `test/story` in `a_test.go`, `Tests` and `Test`", ""},
+		{"not linked", "one\n`TestA`", "docs/a.md:2: TestA is not linked to its file"},
+		{"one of two", "[`TestA`](../a/a_test.go), `FuzzA`", "FuzzA is not linked"},
+		{"many at once", "`TestA…`", "TestA… is not linked"},
+		{"gone", "[`TestGone`](../a/a_test.go)", "TestGone is not in ../a/a_test.go"},
+		{"part of a name", "[`TestB`](../a/a_test.go)", "TestB is not in"},
+		{"another file", "[`test_a`](../a/a_test.go)", "test_a is not in"},
+		{"a file that is not run", "[`TestA`](../a/a.go)", "TestA is not in ../a/a.go"},
+		{"a Python file that is not run", "[`test_a`](../t/harness.py)", "test_a is not in"},
+		{"no such file", "[`TestA`](../b/a_test.go)", "TestA is not in ../b/a_test.go"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files["docs/a.md"] = c.text
+			faults, err := NamedTests(tree(t, files).Root, "docs/a.md")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, faults, c.fault)
+		})
+	}
+}
+
 func TestHiddenAndBuiltFilesAreNotLookedAt(t *testing.T) {
 	loaded := tree(t, map[string]string{
 		"build/a.go": "package a\n", ".cache/a.go": "package a\n", "a/testdata/a.go": "not Go", "a/a.go": "package a\n",
