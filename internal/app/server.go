@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
+	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
@@ -44,6 +45,8 @@ type server struct {
 	apps      []*python.App
 	infos     []wire.Info
 	router    *route.Router
+	files     []*static.Handler
+	pool      *static.Pool // of files; nil if there are none
 	front     *http1.Front
 	doors     []doors
 	http3     *http3.Front // nil without HTTP/3
@@ -73,8 +76,7 @@ func (s *server) start() error {
 	if err != nil {
 		return err
 	}
-	s.router = s.routes(handlers)
-	return nil
+	return s.startRoutes(handlers)
 }
 
 func (s *server) startLoops() error {
@@ -143,15 +145,6 @@ func (s *server) startApps() (map[string]exchange.Handler, error) {
 		s.loopOf(i).Post(exchange.TaskFunc(a.Start))
 	}
 	return handlers, nil
-}
-
-// routes makes the router.
-func (s *server) routes(apps map[string]exchange.Handler) *route.Router {
-	list := make([]route.Route, len(s.cfg.Routes))
-	for i, c := range s.cfg.Routes {
-		list[i] = route.Route{Config: c, Handler: apps[c.App]}
-	}
-	return route.New(list)
 }
 
 func (s *server) program(c config.App, root string) (worker.Program, error) {
@@ -228,6 +221,7 @@ func (s *server) release() {
 	if s.certs != nil {
 		s.certs.Close()
 	}
+	s.closeFiles()
 	if s.spawner != nil {
 		s.spawner.Close()
 	}

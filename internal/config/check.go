@@ -88,7 +88,7 @@ func (l *loader) routesAlone() bool {
 
 // routesNameApps reports whether a route names an application.
 func (l *loader) routesNameApps() bool {
-	return slices.ContainsFunc(l.server.Routes, func(c route.Config) bool { return c.App != "" })
+	return slices.ContainsFunc(l.server.Routes, func(c Route) bool { return c.App != "" })
 }
 
 // noApp says what to do where nothing says what is served.
@@ -243,8 +243,9 @@ func (l *loader) routing() {
 			l.routeApp(at, c.App)
 		}
 		l.answers(c.Answers(), o)
+		l.directory("files", c.Files.Files, o.path)
 		for j, before := range s.Routes[:i] {
-			if before.Covers(c) {
+			if !before.Passes() && before.Covers(c.Config) {
 				l.warn(o.problem("this route is never reached: the one at line %d answers all that it would", l.routes[j].line))
 				break
 			}
@@ -265,7 +266,7 @@ func (l *loader) routing() {
 func (l *loader) answers(keys []string, o routeOrigin) {
 	switch {
 	case len(keys) == 0 && !l.faulty[join(o.path...)]:
-		l.mistake(o.problem("nothing answers where this route matches: give it app, redirect, respond or status"))
+		l.mistake(o.problem("nothing answers where this route matches: give it app, files, redirect, respond or status"))
 	case len(keys) > 1:
 		at := l.originOf(o.path, keys[1])
 		l.mistake(at.problem("%s and %s both answer: a route has one of them", keys[0], keys[1]))
@@ -303,7 +304,7 @@ func (l *loader) onlyRoute() {
 	switch apps := l.server.Apps; len(apps) {
 	case 0:
 	case 1:
-		l.server.Routes = []route.Config{{App: apps[0].Name}}
+		l.server.Routes = []Route{{Config: route.Config{App: apps[0].Name}}}
 	default:
 		l.mistake(l.originOf([]string{"apps"}, apps[1].Name).problem(
 			"there are %d applications and no [[routes]] that say which of them answers what", len(apps)))

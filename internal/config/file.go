@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"rickhouse/internal/back/python"
-	"rickhouse/internal/route"
 )
 
 // The files that are looked for.
@@ -210,7 +209,7 @@ func (r *fileReader) explainApp(name string, _ any) string {
 
 func (r *fileReader) explainRoute(name string, _ any) string {
 	switch name {
-	case "files", "proxy", "cache":
+	case "proxy", "cache":
 		return name + " is not in this version"
 	}
 	if _, ok := find(r.loader.keys.Top, name); ok {
@@ -296,7 +295,7 @@ func (r *fileReader) routeList(v any) {
 			r.mistake(r.valueAt(path).problem("a route is a table: write [[routes]] and its keys below"))
 			continue
 		}
-		c := route.Config{}
+		c := Route{}
 		r.section(table, r.loader.keys.Route, path, reflect.ValueOf(&c).Elem(), r.explainRoute)
 		r.server.Routes = append(r.server.Routes, c)
 		r.routes = append(r.routes, routeOrigin{path, r.at(path)})

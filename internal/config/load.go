@@ -124,7 +124,7 @@ func absolute(key string, v any, base string) any {
 		}
 		return list
 	case s == "":
-	case key == "directory", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
+	case key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
 		return from(base, s)
 	case key == "python":
 		p := from(base, s)

@@ -70,7 +70,7 @@ func TestPrecedence(t *testing.T) {
 		{"stream_input", a.StreamInput, true},
 		{"environment", a.Environment, map[string]string{"A": "1", "B": "x=y"}},
 		{"directory", a.Directory, dir},
-		{"routes", s.Routes, []route.Config{{App: "web"}}},
+		{"routes", s.Routes, []Route{{Config: route.Config{App: "web"}}}},
 		{"file", s.File, "rickhouse.toml"},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
@@ -207,7 +207,10 @@ environment.B = "2"
 	if s.Apps[0].Name != "web" || s.Apps[1].Name != "api" || s.Apps[1].Environment["A"] != "1" {
 		t.Errorf("apps %+v", s.Apps)
 	}
-	want := []route.Config{{Path: "/api/*", App: "api", Strip: true, NoRerun: true}, {Host: "example.com", App: "web"}}
+	want := []Route{
+		{Config: route.Config{Path: "/api/*", App: "api", Strip: true, NoRerun: true}},
+		{Config: route.Config{Host: "example.com", App: "web"}},
+	}
 	if !reflect.DeepEqual(s.Routes, want) {
 		t.Errorf("routes %+v, want %+v", s.Routes, want)
 	}

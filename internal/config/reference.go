@@ -122,19 +122,37 @@ method = ["GET"]
 respond = "ok\n"
 
 [[routes]]
+path = "/static/*"                              # /static/a.css is public/a.css
+files = "public"
+immutable = true
+cache_control = { "*" = "max-age=3600" }
+
+[[routes]]
+path = "/app/*"                                 # a single-page application
+files = "dist"
+try = ["{path}", "/index.html"]
+
+[[routes]]
 path = "/api/*"
 header = { X-Api-Version = "2" }
 rewrite = "/v2/*"
 app = "web"
 
 [[routes]]
+files = "site"                                  # what is there, and the application for the rest
+try = ["{path}", "next"]
+
+[[routes]]
 app = "web"
 ` + "```" + `
+
+What an application guards, it does not guard where a route above it answers with files.
 
 A path is compared in the one form that everything behind sees, applications and files: percent-decoded once, with dot segments removed
 after that. ` + "`/%61dmin`, `/x/../admin`, `/x/%2e%2e/admin` and `/x%2f..%2fadmin`" + ` are all ` + "`/admin`" + `; ` + "`/%2561dmin`" + ` is not, nor are ` + "`//admin`" + `
 and ` + "`/admin;x`" + `, for which an empty segment and ` + "`;`" + ` are as any other. A path with %00 or a bad escape, or that leads above the
-root, is answered 400 before any route is tried.
+root, is answered 400 before any route is tried. No file is found for a path with an empty segment, or one that begins with "." (but
+for ` + "`.well-known`" + `).
 
 `
 

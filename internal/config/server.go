@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
+	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
 	"rickhouse/internal/front"
 	"rickhouse/internal/front/http2"
@@ -35,7 +36,7 @@ type Server struct {
 	Apps []App
 	// Routes are tried in order; what names an App names one of Apps. There is at
 	// least one.
-	Routes []route.Config
+	Routes []Route
 	// File is the file that was read, as it was named or found; empty for none.
 	File string
 }
@@ -45,6 +46,27 @@ type App struct {
 	Name string
 	python.Config
 }
+
+// Route is a route and the files that answer there, if it has any.
+type Route struct {
+	route.Config
+	Files static.Config
+}
+
+// Validate reports every mistake in r, each as "key: what is wrong".
+func (r Route) Validate() error { return errors.Join(r.Config.Validate(), r.Files.Validate()) }
+
+// Answers returns the keys of r that say who answers.
+func (r Route) Answers() []string {
+	keys := r.Config.Answers()
+	if r.Files.Files != "" {
+		keys = append(keys, "files")
+	}
+	return keys
+}
+
+// Passes reports whether what r matches may be left to the routes below.
+func (r Route) Passes() bool { return r.Files.Passes() }
 
 // General holds the keys that are no room's.
 type General struct {
@@ -100,6 +122,11 @@ func (s *Server) withDefaults() {
 	for i := range s.Apps {
 		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
 	}
+	for i := range s.Routes {
+		if r := &s.Routes[i]; r.Files.Files != "" {
+			r.Files = r.Files.WithDefaults()
+		}
+	}
 }
 
 // validators are the rooms whose keys stand at the top level.
@@ -115,6 +142,6 @@ func AllKeys() Keys {
 	return Keys{
 		Top:   keysOf(reflect.TypeFor[Server]()),
 		App:   keysOf(reflect.TypeFor[python.Config]()),
-		Route: keysOf(reflect.TypeFor[route.Config]()),
+		Route: keysOf(reflect.TypeFor[Route]()),
 	}
 }

@@ -1,0 +1,96 @@
+package static
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// cache keeps what was found, the most lately used, for any number of
+// goroutines.
+type cache struct {
+	mu    sync.Mutex
+	items map[string]*list.Element // of *item
+	order *list.List               // the most lately used first
+	size  int64
+	limit int64
+	start time.Time
+}
+
+type item struct {
+	name    string
+	entry   *entry
+	checked time.Duration // since start, when the disk was asked
+}
+
+const (
+	// validity is for how long the disk is not asked again.
+	validity = time.Second
+	// maxItems is how many names are kept.
+	maxItems = 8192
+)
+
+func newCache(limit int64) *cache {
+	return &cache{items: map[string]*list.Element{}, order: list.New(), limit: limit, start: time.Now()}
+}
+
+// fresh returns what is known of name, or nil if the caller has to look. While one
+// caller looks the others get what was known.
+func (c *cache) fresh(name string) *entry {
+	now := time.Since(c.start)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.items[name]
+	if !ok {
+		return nil
+	}
+	i := e.Value.(*item)
+	if now-i.checked >= validity {
+		i.checked = now
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return i.entry
+}
+
+// known returns what was found last, however long ago, or nil.
+func (c *cache) known(name string) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.items[name]; ok {
+		return e.Value.(*item).entry
+	}
+	return nil
+}
+
+// put keeps what was found when the disk was asked at time asked.
+func (c *cache) put(name string, e *entry, asked time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, ok := c.items[name]; ok {
+		c.remove(old)
+	}
+	if e.cost > c.limit {
+		return
+	}
+	c.items[name] = c.order.PushFront(&item{name, e, asked.Sub(c.start)})
+	c.size += e.cost
+	for c.size > c.limit || len(c.items) > maxItems {
+		c.remove(c.order.Back())
+	}
+}
+
+// drop forgets name.
+func (c *cache) drop(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.items[name]; ok {
+		c.remove(e)
+	}
+}
+
+func (c *cache) remove(e *list.Element) {
+	i := c.order.Remove(e).(*item)
+	delete(c.items, i.name)
+	c.size -= i.entry.cost
+}

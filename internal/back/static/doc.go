@@ -1,0 +1,27 @@
+// Package static answers an Exchange with a file of a folder.
+//
+// # Names
+//
+// The file is what is left of Request.Path after the mount point. A path with an
+// empty segment ("//") names no file, as access rules would see another path
+// than the disk; nor does one with a segment that begins with "." (but for
+// .well-known), or a file with a "/" behind it. Files are opened below their
+// folder by the kernel (openat2, else os.Root): no ".." and no symbolic link
+// leads out, and links are followed only where that is allowed.
+//
+// # Answers
+//
+// ETag, Last-Modified and the conditions on them go by RFC 9110 §13.2.2, ranges
+// by §14. The ETag is strong: a hash of the content for files that are kept in
+// memory, size and time of change for others. A range set that is malformed, has
+// too many ranges or asks for more than the file has is ignored, and the whole
+// file sent.
+//
+// # Blocking
+//
+// Nothing here waits for a disk on an event loop: a Pool of goroutines opens and
+// reads. What it found, and the content of small files, is kept for all loops and
+// looked at again once it is a second old. Large files are sent by the front.
+//
+// It writes nothing, compresses nothing, and knows no users.
+package static

@@ -1,0 +1,198 @@
+package static
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"rickhouse/internal/exchange"
+)
+
+// entry is what is at a name below the folder. It does not change.
+type entry struct {
+	kind     kind
+	variants []variant // of a file or a listing: itself, then its encodings
+	err      error     // why it failed
+	cost     int64     // octets of memory, about
+}
+
+type kind uint8
+
+const (
+	missing   kind = iota
+	directory      // its index, if it has one, has an entry of its own
+	file           // or a listing
+	failed
+	toSlash // the client is to ask again, with a "/"
+)
+
+// variant is a representation: a file, or its encoding.
+type variant struct {
+	name     string // below the folder
+	coding   string // empty for none
+	size     int64
+	changed  time.Time // as the disk has it
+	modified time.Time // as Last-Modified has it
+	etag     string
+	content  []byte // nil if the file is to be sent
+	// fields are those of 200: Content-Type comes first. short are those of 304.
+	fields, short []exchange.Field
+}
+
+const (
+	// smallFile is how large a file may be to be kept in memory.
+	smallFile = 64 << 10
+	// entryCost is about what an entry takes beside its content.
+	entryCost = 1 << 10
+)
+
+// load asks the disk what is at name. It blocks.
+func (h *Handler) load(name string) *entry {
+	asked := time.Now()
+	e := h.look(name, h.cache.known(name))
+	e.cost = entryCost + int64(len(name))
+	for i := range e.variants {
+		e.cost += entryCost + int64(len(e.variants[i].content))
+	}
+	if e.kind == failed {
+		h.cache.drop(name)
+	} else {
+		h.cache.put(name, e, asked)
+	}
+	return e
+}
+
+func (h *Handler) look(name string, old *entry) *entry {
+	if folder, isListing := cutSlash(name); isListing {
+		return h.list(folder)
+	}
+	v, k, err := h.variant(name, name, "", old)
+	if k != file {
+		return &entry{kind: k, err: err}
+	}
+	e := &entry{kind: file, variants: []variant{v}}
+	if !h.cfg.NoSiblings {
+		for _, c := range codings {
+			s, k, _ := h.variant(name, name+c.suffix, c.name, old)
+			if k == file && !s.changed.Before(v.changed) {
+				e.variants = append(e.variants, s)
+			}
+		}
+	}
+	for i := range e.variants {
+		h.describe(&e.variants[i], name, len(e.variants) > 1)
+	}
+	return e
+}
+
+// variant looks at one file. old is what was known of name.
+func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kind, err error) {
+	f, err := h.root.open(at)
+	if err != nil {
+		if absent(err) {
+			return v, missing, nil
+		}
+		return v, failed, openError(name, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return v, failed, openError(name, err)
+	case info.IsDir():
+		return v, directory, nil
+	case !info.Mode().IsRegular():
+		return v, missing, nil
+	}
+	if known := old.same(at, info); known != nil {
+		return *known, file, nil
+	}
+	v = variant{name: at, coding: coding, size: info.Size(), changed: info.ModTime()}
+	v.modified = v.changed.UTC().Truncate(time.Second)
+	if v.size > smallFile {
+		v.etag = strconv.Quote(strconv.FormatInt(v.size, 36) + "-" + strconv.FormatInt(v.changed.UnixNano(), 36))
+		return v, file, nil
+	}
+	if err := v.read(f); err != nil {
+		return v, failed, openError(name, err)
+	}
+	return v, file, nil
+}
+
+// read takes the content into memory, as much as there is now.
+func (v *variant) read(f *os.File) error {
+	content := make([]byte, v.size)
+	n, err := io.ReadFull(f, content)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	v.keep(content[:n])
+	return nil
+}
+
+// keep makes content that of v.
+func (v *variant) keep(content []byte) {
+	hash := sha256.Sum256(content)
+	v.content, v.size = content, int64(len(content))
+	v.etag = strconv.Quote(base64.RawURLEncoding.EncodeToString(hash[:15]))
+}
+
+// openError is the answer to a file that is there and cannot be read.
+func openError(name string, err error) error {
+	e := &exchange.Error{Status: http.StatusInternalServerError, Reason: fmt.Sprintf("cannot read the file %q", name), Err: err}
+	if errors.Is(err, fs.ErrPermission) {
+		e.Status = http.StatusForbidden
+	}
+	return e
+}
+
+// same returns the variant that a file was when it was looked at, if it has not
+// changed since.
+func (e *entry) same(name string, info fs.FileInfo) *variant {
+	if e == nil {
+		return nil
+	}
+	for i := range e.variants {
+		if v := &e.variants[i]; v.name == name && v.is(info) {
+			return v
+		}
+	}
+	return nil
+}
+
+func (v *variant) is(info fs.FileInfo) bool {
+	return v.size == info.Size() && v.changed.Equal(info.ModTime()) && info.Mode().IsRegular()
+}
+
+// describe makes the fields of v, which is at name, or encodes what is.
+func (h *Handler) describe(v *variant, name string, varies bool) {
+	var short []exchange.Field
+	add := func(name, value string) {
+		short = append(short, exchange.Field{Name: []byte(name), Value: []byte(value)})
+	}
+	add("ETag", v.etag)
+	if !v.modified.IsZero() && !v.modified.After(time.Now()) {
+		add("Last-Modified", v.modified.Format(http.TimeFormat))
+	}
+	if c := h.cfg.cacheControl(name); c != "" {
+		add("Cache-Control", c)
+	}
+	if varies {
+		add("Vary", "Accept-Encoding")
+	}
+	v.short = short[:len(short):len(short)]
+	fields := []exchange.Field{{Name: []byte("Content-Type"), Value: []byte(contentType(name))}}
+	fields = append(fields, short...)
+	fields = append(fields, exchange.Field{Name: []byte("Accept-Ranges"), Value: []byte("bytes")})
+	if v.coding != "" {
+		fields = append(fields, exchange.Field{Name: []byte("Content-Encoding"), Value: []byte(v.coding)})
+	}
+	v.fields = fields
+}
