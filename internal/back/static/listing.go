@@ -52,7 +52,7 @@ func (h *Handler) list(folder string) *entry {
 	v.fields = append(v.fields, v.short...)
 	v.fields = append(v.fields, exchange.Field{
 		Name: []byte("Content-Security-Policy"), Value: []byte("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),
-	})
+	}, acceptRanges())
 	return &entry{kind: file, variants: []variant{v}}
 }
 

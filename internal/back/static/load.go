@@ -42,7 +42,8 @@ type variant struct {
 	modified time.Time // as Last-Modified has it
 	etag     string
 	content  []byte // nil if the file is to be sent
-	// fields are those of 200: Content-Type comes first. short are those of 304.
+	// fields are those of 200: Content-Type comes first, Accept-Ranges last. short
+	// are those of 304.
 	fields, short []exchange.Field
 }
 
@@ -190,9 +191,12 @@ func (h *Handler) describe(v *variant, name string, varies bool) {
 	v.short = short[:len(short):len(short)]
 	fields := []exchange.Field{{Name: []byte("Content-Type"), Value: []byte(contentType(name))}}
 	fields = append(fields, short...)
-	fields = append(fields, exchange.Field{Name: []byte("Accept-Ranges"), Value: []byte("bytes")})
 	if v.coding != "" {
 		fields = append(fields, exchange.Field{Name: []byte("Content-Encoding"), Value: []byte(v.coding)})
 	}
-	v.fields = fields
+	v.fields = append(fields, acceptRanges())
+}
+
+func acceptRanges() exchange.Field {
+	return exchange.Field{Name: []byte("Accept-Ranges"), Value: []byte("bytes")}
 }

@@ -128,10 +128,13 @@ func (b *body) send(x *exchange.Exchange) {
 		return
 	}
 	s := b.spans[0]
-	r.Status, r.ContentLength = http.StatusOK, s.length
-	r.Fields = append(r.Fields, b.v.fields...)
-	if b.partial {
+	r.ContentLength = s.length
+	if !b.partial {
+		r.Status = http.StatusOK
+		r.Fields = append(r.Fields, b.v.fields...)
+	} else {
 		r.Status = http.StatusPartialContent
+		r.Fields = append(r.Fields, b.v.fields[:len(b.v.fields)-1]...)
 		r.Add("Content-Range", s.contentRange(b.v.size))
 	}
 	x.Head()
@@ -168,7 +171,7 @@ func (b *body) sendParts(x *exchange.Exchange) {
 	r := &x.Response
 	r.Status, r.ContentLength = http.StatusPartialContent, length+int64(len(end))
 	r.Add("Content-Type", "multipart/byteranges; boundary="+boundary)
-	r.Fields = append(r.Fields, b.v.fields[1:]...)
+	r.Fields = append(r.Fields, b.v.fields[1:len(b.v.fields)-1]...)
 	x.Head()
 	for i := range b.spans {
 		x.Data([]byte(heads[i]))
