@@ -50,7 +50,7 @@ def main() -> int:
         print("there are no fuzz targets", file=sys.stderr)
         return 1
     bad = 0
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:  # they build and write now and then
         for title, status, said, seconds in pool.map(lambda target: fuzz(*target, duration), found):
             bad += status != 0
             closing = said.strip().splitlines()[-1] if said.strip() else ""
