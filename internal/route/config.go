@@ -129,6 +129,8 @@ func (c Config) checkConditions() error {
 
 func (c Config) checkRewrite() error {
 	switch {
+	case c.Strip && c.App == "":
+		return errors.New("strip: it is for applications: name one with app")
 	case c.Rewrite == "":
 		return nil
 	case c.App == "":

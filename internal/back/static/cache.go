@@ -14,6 +14,7 @@ type cache struct {
 	order *list.List               // the most lately used first
 	size  int64
 	limit int64
+	files int // that are held open
 	start time.Time
 }
 
@@ -28,6 +29,10 @@ const (
 	validity = time.Second
 	// maxItems is how many names are kept.
 	maxItems = 8192
+	// maxFiles is how many files are held open.
+	maxFiles = 128
+	// idle is for how long a file that nobody asks for may be held open.
+	idle = time.Minute
 )
 
 func newCache(limit int64) *cache {
@@ -68,29 +73,48 @@ func (c *cache) put(name string, e *entry, asked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.items[name]; ok {
-		c.remove(old)
+		c.remove(old, e)
 	}
 	if e.cost > c.limit {
+		e.release(nil)
 		return
 	}
 	c.items[name] = c.order.PushFront(&item{name, e, asked.Sub(c.start)})
 	c.size += e.cost
-	for c.size > c.limit || len(c.items) > maxItems {
-		c.remove(c.order.Back())
+	c.files += e.files()
+	now := time.Since(c.start)
+	for c.size > c.limit || len(c.items) > maxItems || c.files > maxFiles || c.order.Len() > 1 && now-c.oldest() > idle {
+		c.remove(c.order.Back(), nil)
 	}
 }
+
+// oldest is when the disk was asked for what was not used for longest.
+func (c *cache) oldest() time.Duration { return c.order.Back().Value.(*item).checked }
 
 // drop forgets name.
 func (c *cache) drop(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.items[name]; ok {
-		c.remove(e)
+		c.remove(e, nil)
 	}
 }
 
-func (c *cache) remove(e *list.Element) {
+// close forgets everything.
+func (c *cache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.order.Len() > 0 {
+		c.remove(c.order.Back(), nil)
+	}
+}
+
+// remove forgets e, and lets go the files that next, which takes its place, does
+// not hold as well.
+func (c *cache) remove(e *list.Element, next *entry) {
 	i := c.order.Remove(e).(*item)
 	delete(c.items, i.name)
 	c.size -= i.entry.cost
+	c.files -= i.entry.files()
+	i.entry.release(next)
 }

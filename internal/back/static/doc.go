@@ -21,7 +21,8 @@
 //
 // Nothing here waits for a disk on an event loop: a Pool of goroutines opens and
 // reads. What it found, and the content of small files, is kept for all loops and
-// looked at again once it is a second old. Large files are sent by the front.
+// looked at again once it is a second old. Some large files are held open as long;
+// the front sends them.
 //
 // It writes nothing, compresses nothing, and knows no users.
 package static

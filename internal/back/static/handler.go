@@ -44,7 +44,10 @@ func (h *Handler) Before(next exchange.Handler) exchange.Handler {
 }
 
 // Close closes the folder. Nothing may be served any more.
-func (h *Handler) Close() error { return h.root.close() }
+func (h *Handler) Close() error {
+	h.cache.close()
+	return h.root.close()
+}
 
 // allow are the methods that files know.
 const allow = "GET, HEAD, OPTIONS"

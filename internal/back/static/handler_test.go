@@ -1,6 +1,7 @@
 package static
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -317,8 +318,9 @@ func TestChangesAreSeen(t *testing.T) {
 		t.Errorf("after a second: %q\n%s", second.content.String(), second.fields)
 	}
 
-	// A large file that has changed is seen at once, as it is opened anew.
+	// A large file that is not held open is looked at when it is opened.
 	ask(t, h, "GET", "", "/large")
+	h.cache.known("large").release(nil)
 	write("large", strings.Repeat("b", 200_000))
 	if d := ask(t, h, "GET", "", "/large"); d.status != 200 || d.content.Len() != 200_000 || d.files != 1 {
 		t.Errorf("a large file that has changed: %d, %d octets", d.status, d.content.Len())
@@ -326,6 +328,10 @@ func TestChangesAreSeen(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "large")); err != nil {
 		t.Fatal(err)
 	}
+	if d := ask(t, h, "GET", "", "/large"); d.status != 200 || d.content.Len() != 200_000 {
+		t.Errorf("a large file that was there a moment ago: %d", d.status)
+	}
+	h.age()
 	if d := ask(t, h, "GET", "", "/large"); d.status != 404 {
 		t.Errorf("a large file that is gone: %d", d.status)
 	}
@@ -366,6 +372,45 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if h.cache.size > 200_000 {
 		t.Errorf("%d octets", h.cache.size)
+	}
+}
+
+func TestOpenFilesAreBounded(t *testing.T) {
+	files := map[string]string{}
+	for i := range maxFiles + 20 {
+		files[fmt.Sprint(i)] = strings.Repeat("x", smallFile+1)
+	}
+	dir := folder(t, files)
+	h := serve(t, Config{Files: dir})
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("this system does not show open files")
+		}
+		return len(list)
+	}
+	before := descriptors()
+	for range 2 {
+		for name := range files {
+			if d := ask(t, h, "GET", "", "/"+name, "Range: bytes=0-1,3-4"); d.status != 206 || d.files != 2 {
+				t.Fatalf("%s: %d, %d files", name, d.status, d.files)
+			}
+			if h.cache.files > maxFiles {
+				t.Fatalf("%d files are held", h.cache.files)
+			}
+		}
+		h.age()
+	}
+	if n := descriptors() - before; n > maxFiles {
+		t.Errorf("%d more descriptors", n)
+	}
+	h.cache.start = h.cache.start.Add(-2 * idle)
+	if ask(t, h, "GET", "", "/0"); h.cache.files != 1 {
+		t.Errorf("%d files are held that nobody asks for", h.cache.files-1)
+	}
+	h.cache.close()
+	if n := descriptors() - before; n != 0 {
+		t.Errorf("%d descriptors are left", n)
 	}
 }
 

@@ -42,6 +42,7 @@ type variant struct {
 	modified time.Time // as Last-Modified has it
 	etag     string
 	content  []byte // nil if the file is to be sent
+	open     *held  // nil if content is not
 	// fields are those of 200: Content-Type comes first, Accept-Ranges last. short
 	// are those of 304.
 	fields, short []exchange.Field
@@ -82,8 +83,12 @@ func (h *Handler) look(name string, old *entry) *entry {
 	if !h.cfg.NoSiblings {
 		for _, c := range codings {
 			s, k, _ := h.variant(name, name+c.suffix, c.name, old)
-			if k == file && !s.changed.Before(v.changed) {
+			switch {
+			case k != file:
+			case !s.changed.Before(v.changed):
 				e.variants = append(e.variants, s)
+			case s.open != nil && !old.holds(s.open):
+				s.open.release()
 			}
 		}
 	}
@@ -102,7 +107,12 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 		}
 		return v, failed, openError(name, err)
 	}
-	defer func() { _ = f.Close() }()
+	held := false
+	defer func() {
+		if !held {
+			_ = f.Close()
+		}
+	}()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -112,12 +122,13 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 	case !info.Mode().IsRegular():
 		return v, missing, nil
 	}
-	if known := old.same(at, info); known != nil {
+	if known := old.same(at, info); known != nil && (known.open == nil || known.open.alive()) {
 		return *known, file, nil
 	}
 	v = variant{name: at, coding: coding, size: info.Size(), changed: info.ModTime()}
 	v.modified = v.changed.UTC().Truncate(time.Second)
 	if v.size > smallFile {
+		v.open, held = hold(f), true
 		v.etag = strconv.Quote(strconv.FormatInt(v.size, 36) + "-" + strconv.FormatInt(v.changed.UnixNano(), 36))
 		return v, file, nil
 	}

@@ -43,6 +43,10 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 		b.send(x)
 		return
 	}
+	if b.files = v.open.take(len(b.spans)); b.files != nil {
+		b.send(x)
+		return
+	}
 	h.open(x, b, l, tries)
 }
 
@@ -111,12 +115,6 @@ func (h *Handler) openAgain(v *variant, n int) (files []*os.File, err error) {
 		files = append(files, os.NewFile(uintptr(fd), v.name))
 	}
 	return files, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
 }
 
 // send answers x with b.
