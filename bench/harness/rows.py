@@ -67,6 +67,16 @@ ROWS = (
         "close", "A connection per request (`Connection: close`)", "closed", _both("hello"), HELLO, _FEW, wrk=("close",)
     ),
     Row("tls", "Hello over TLS 1.3, keep-alive", "closed", _both("hello"), HELLO, _FEW, tls=True),
+    Row(
+        "handshake",
+        "A full TLS 1.3 hand-shake per request (`Connection: close`)",
+        "closed",
+        _both("hello"),
+        HELLO,
+        (8,),
+        wrk=("close",),
+        tls=True,
+    ),
     Row("h2", f"Hello over HTTP/2, {h2.STREAMS} at a time on each connection", "h2", _both("hello"), HELLO, (4,)),
     Row("idle", f"{IDLE:,} idle keep-alive connections", "idle", _both("hello"), HELLO),
     Row(

@@ -37,10 +37,10 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, "tls", "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
-        row_args={"tls": ("--tls", "{cert},{key}")},
+        row_args=dict.fromkeys(("tls", "handshake"), ("--tls", "{cert},{key}")),
     ),
     Peer(
         "bjoern",
@@ -195,7 +195,7 @@ PEERS = (
             "{rickhouse} serve {app} -b unix:{run}/app.sock -w {workers} --python {python} & "
             "exec nginx -e stderr -c {run}/nginx-tls.conf",
         ),
-        ("tls",),
+        ("tls", "handshake"),
         "TLS in front of the same application behind our server on a Unix socket, with connections to it kept open. "
         "One process that is its own master, so that the front's CPU is nginx's alone.",
         version=("nginx", "-v"),
