@@ -17,7 +17,7 @@ func NamedTests(root, page string) ([]Fault, error) {
 		return nil, err
 	}
 	name := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]|test_)[^`]*`")
-	linked := regexp.MustCompile("^\\]\\(([^)\\s]+)\\)")
+	linked := regexp.MustCompile(`^\]\(([^)\s]+)\)`)
 	var faults []Fault
 	for i, line := range strings.Split(string(text), "\n") {
 		for _, at := range name.FindAllStringIndex(line, -1) {
