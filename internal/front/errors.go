@@ -36,6 +36,18 @@ func Refusal(status int, format string, args ...any) *exchange.Error {
 	return &exchange.Error{Status: status, Reason: fmt.Sprintf(format, args...)}
 }
 
+// StandIn makes x.Response the head of an answer in place of what could not be
+// answered, because of err, and returns its content.
+func StandIn(x *exchange.Exchange, status int, err error) string {
+	text := (&exchange.Error{Status: status}).Public()
+	x.Stats.Err = err
+	x.Response.Reset()
+	x.Response.Status = status
+	x.Response.ContentLength = int64(len(text))
+	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	return text
+}
+
 // ClientGone is exchange.ErrClientGone with what the kernel said.
 type ClientGone struct{ Err error }
 

@@ -113,13 +113,7 @@ func (c *conn) leavesContent() bool {
 func (c *conn) standIn(status int, err error) {
 	w := c.w
 	x := &w.x
-	e := &exchange.Error{Status: status}
-	text := e.Public()
-	x.Stats.Err = err
-	x.Response.Reset()
-	x.Response.Status = status
-	x.Response.ContentLength = int64(len(text))
-	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
 	w.out, w.framing, _ = wire.AppendHead(w.out, &x.Response, c.reply(x))
 	if w.framing == wire.ByLength {
@@ -277,10 +271,5 @@ func (c *conn) over() {
 
 // broke notes what the Server did wrong.
 func (c *conn) broke(err error) {
-	x := &c.w.x
-	if x.Stats.Err == nil {
-		x.Stats.Err = err
-	}
-	c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
-		"method", string(x.Request.Method), "path", string(x.Request.RawPath))
+	front.Broke(c.d.f.parts.Log, &c.w.x, err)
 }

@@ -328,8 +328,7 @@ func (c *conn) timedOut() {
 	default:
 		if c.blocked && c.w.answer.pace.By() <= c.d.l.Now() {
 			c.w.x.Stats.Err = front.ErrSlowReader
-			c.d.f.parts.Log.Info("cut an answer", "reason", front.ErrSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
-				"method", string(c.w.x.Request.Method), "path", string(c.w.x.Request.RawPath))
+			front.LogSlowReader(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &c.w.x.Request)
 			c.lost(front.ErrSlowReader)
 			return
 		}

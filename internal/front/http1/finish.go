@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	wire "rickhouse/internal/wire/http1"
 )
@@ -105,9 +106,7 @@ func (c *conn) refuse(err *exchange.Error) {
 }
 
 func (c *conn) logRefusal(err *exchange.Error) {
-	x := &c.w.x
-	c.d.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
-		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.RawPath))
+	front.LogRefusal(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &c.w.x.Request, err)
 }
 
 // leaveLingering closes our side after the answer. Closing both while the client

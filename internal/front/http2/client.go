@@ -109,12 +109,7 @@ func (s *stream) sendHead() (semantics.Framing, error) {
 // then goes nowhere.
 func (s *stream) standIn(status int, err error) {
 	x := &s.x
-	text := (&exchange.Error{Status: status}).Public()
-	x.Stats.Err = err
-	x.Response.Reset()
-	x.Response.Status = status
-	x.Response.ContentLength = int64(len(text))
-	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
+	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
 	s.framing, _ = s.sendHead()
 	if s.framing == semantics.ByLength {
@@ -236,10 +231,5 @@ func (s *stream) Abort(x *exchange.Exchange, cause error) {
 
 // broke notes what the Server did wrong.
 func (s *stream) broke(err error) {
-	x := &s.x
-	if x.Stats.Err == nil {
-		x.Stats.Err = err
-	}
-	s.c.d.f.parts.Log.Warn("an answer breaks the rules", "error", err, "route", x.Route.Name, "worker", x.Stats.Worker,
-		"method", string(x.Request.Method), "path", string(x.Request.RawPath))
+	front.Broke(s.c.d.f.parts.Log, &s.x, err)
 }

@@ -262,8 +262,7 @@ func (c *conn) late(now int64) {
 	c.advancing = true
 	for _, s := range c.streams {
 		if by := s.giving.By(); by != 0 && by <= now {
-			c.d.f.parts.Log.Info("cut an answer", "reason", front.ErrSlowReader.Error(), "client", string(c.addr[:c.addrLen]),
-				"method", string(s.x.Request.Method), "path", string(s.x.Request.RawPath))
+			front.LogSlowReader(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &s.x.Request)
 			s.failed(wire.Cancel, front.ErrSlowReader)
 			continue
 		}

@@ -215,7 +215,6 @@ func (s *stream) refuse(err *exchange.Error) {
 }
 
 func (s *stream) logRefusal(err *exchange.Error) {
-	c, x := s.c, &s.x
-	c.d.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
-		"client", string(c.addr[:c.addrLen]), "method", string(x.Request.Method), "path", string(x.Request.RawPath))
+	c := s.c
+	front.LogRefusal(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &s.x.Request, err)
 }

@@ -215,8 +215,7 @@ func (s *stream) write(do func() (int, error)) (int, bool) {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		s.vanished()
 	case s.answer.pace.By() <= s.time:
-		s.f.parts.Log.Info("cut an answer", "reason", front.ErrSlowReader.Error(), "client", s.c.remote().Addr().String(),
-			"method", string(s.x.Request.Method), "path", string(s.x.Request.Path))
+		front.LogSlowReader(s.f.parts.Log, s.c.remote().Addr().String(), &s.x.Request)
 		s.lost(front.ErrSlowReader)
 	default:
 		// If nothing has come, the client has earned time by what it took.

@@ -125,7 +125,5 @@ func (s *stream) malformed() {
 
 func (s *stream) refused(err *exchange.Error) {
 	s.f.counters.refused.Add(1)
-	req := &s.x.Request
-	s.f.parts.Log.Info("refused a request", "status", err.Status, "reason", err.Error(),
-		"client", s.c.remote().Addr().String(), "method", string(req.Method), "path", string(req.Path))
+	front.LogRefusal(s.f.parts.Log, s.c.remote().Addr().String(), &s.x.Request, err)
 }

@@ -209,6 +209,19 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// What is logged of a path cannot end the line.
+func TestLoggedPath(t *testing.T) {
+	s := start(t, echo(100), func(c *settings) { c.common.MaxBody = 1 })
+	c := s.dial()
+	r := c.request("GET", "/a%0Ab", nil)
+	setContent(r, 2, 2)
+	c.do(r)
+	s.seen(1)
+	if log := s.log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 func addFields(r *http.Request, n int) {
 	for i := range n {
 		r.Header.Add("X", fmt.Sprint(i))
