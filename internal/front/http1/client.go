@@ -31,7 +31,7 @@ func (c *conn) Head(x *exchange.Exchange) {
 	case x.Response.Status >= 100 && x.Response.Status < 200 && x.Response.Status != http.StatusSwitchingProtocols:
 		c.interim(x)
 	case c.dead:
-		x.HeadSent, w.swallow = true, true
+		x.HeadSent, w.Swallow = true, true
 	default:
 		c.head(x)
 		c.touch()
@@ -59,25 +59,22 @@ func (c *conn) interim(x *exchange.Exchange) {
 // head sends the final head, or 500 in place of one that cannot be sent.
 func (c *conn) head(x *exchange.Exchange) {
 	w := c.w
+	var framing wire.Framing
 	var err error
 	if x.Response.Status == http.StatusSwitchingProtocols && (x.Request.Upgrade == nil || !w.done) {
 		err = front.ErrNoUpgrade
 	} else {
 		w.close = w.close || c.leavesContent()
-		w.out, w.framing, err = wire.AppendHead(w.out, &x.Response, c.reply(x))
+		w.out, framing, err = wire.AppendHead(w.out, &x.Response, c.reply(x))
 	}
 	if err != nil {
 		c.broke(err)
 		c.standIn(http.StatusInternalServerError, err)
 		return
 	}
-	x.HeadSent = true
+	w.Begin(x, framing)
 	w.close = w.close || c.eof && w.buffered() == 0 || c.d.draining
-	switch w.framing {
-	case wire.NoContent:
-		w.swallow = true
-	case wire.ByLength:
-		w.answer.left = x.Response.ContentLength
+	switch framing {
 	case wire.ByClose:
 		w.close = true
 	case wire.Tunnel:
@@ -115,35 +112,25 @@ func (c *conn) standIn(status int, err error) {
 	x := &w.x
 	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
-	w.out, w.framing, _ = wire.AppendHead(w.out, &x.Response, c.reply(x))
-	if w.framing == wire.ByLength {
-		w.out = append(w.out, text...)
+	out, framing, _ := wire.AppendHead(w.out, &x.Response, c.reply(x))
+	if framing == wire.ByLength {
+		out = append(out, text...)
 		x.Stats.ContentOut += int64(len(text))
 	}
-	x.HeadSent, w.swallow = true, true
+	w.out = out
+	w.Replace(x, framing)
 }
 
 // allowed returns how much of n octets of content may go out, and logs once if
 // that is less.
 func (c *conn) allowed(x *exchange.Exchange, n int64) int64 {
-	w := c.w
-	switch {
-	case !x.HeadSent:
-		c.broke(front.ErrNoHead)
-		c.standIn(http.StatusInternalServerError, front.ErrNoHead)
-		return 0
-	case w.swallow:
-		return 0
-	case w.framing == wire.ByLength && n > w.answer.left:
-		if x.Stats.Err == nil {
-			c.broke(front.ErrTooLong)
-		}
-		n = w.answer.left
+	n, err := c.w.Take(x, n)
+	if err != nil {
+		c.broke(err)
 	}
-	if w.framing == wire.ByLength {
-		w.answer.left -= n
+	if !x.HeadSent {
+		c.standIn(http.StatusInternalServerError, err)
 	}
-	x.Stats.ContentOut += n
 	return n
 }
 
@@ -161,12 +148,12 @@ func (c *conn) Data(x *exchange.Exchange, p []byte) {
 		return
 	}
 	w.undrained += int64(len(p))
-	if w.framing == wire.ByChunks {
+	if w.Framing == wire.ByChunks {
 		c.d.small = wire.AppendChunkSize(c.d.small[:0], len(p))
 		c.put(c.d.small)
 	}
 	c.put(p)
-	if w.framing == wire.ByChunks {
+	if w.Framing == wire.ByChunks {
 		c.put([]byte("\r\n"))
 	}
 	c.touch()
@@ -191,12 +178,12 @@ func (c *conn) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 		c.failed(front.ErrManyPieces)
 		return
 	}
-	if w.framing == wire.ByChunks {
+	if w.Framing == wire.ByChunks {
 		c.d.small = wire.AppendChunkSize(c.d.small[:0], int(length))
 		c.put(c.d.small)
 	}
 	w.queue = append(w.queue, piece{file: f, off: offset, left: length})
-	if w.framing == wire.ByChunks {
+	if w.Framing == wire.ByChunks {
 		c.put([]byte("\r\n"))
 	}
 	c.touch()
@@ -208,16 +195,17 @@ func (c *conn) End(x *exchange.Exchange) {
 	if w == nil {
 		return
 	}
+	err := w.Over(x)
+	if err != nil && !c.dead {
+		c.broke(err)
+	}
 	switch {
 	case c.dead:
 	case !x.HeadSent:
-		c.broke(front.ErrNoHead)
-		c.standIn(http.StatusInternalServerError, front.ErrNoHead)
-	case w.swallow:
-	case w.framing == wire.ByLength && w.answer.left > 0:
-		c.broke(front.ErrTooShort)
+		c.standIn(http.StatusInternalServerError, err)
+	case err != nil:
 		w.close, w.cut = true, true
-	case w.framing == wire.ByChunks:
+	case w.Framing == wire.ByChunks && !w.Swallow:
 		c.endChunks(x)
 	}
 	c.over()

@@ -294,7 +294,7 @@ func (c *conn) deadline() int64 {
 	} else {
 		w.answer.pace.Pause(now)
 	}
-	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.framing != tunnel {
+	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.Framing != tunnel {
 		w.body.pace.Wait(now, cfg)
 	} else {
 		w.body.pace.Pause(now)

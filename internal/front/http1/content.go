@@ -84,21 +84,21 @@ func (c *conn) identify(req *exchange.Request) {
 // bulk reports whether content is to come that needs no parsing, of which nothing
 // is buffered: it is read past the buffer, and never more than is wanted.
 func (w *work) bulk() bool {
-	return !w.done && w.demand > 0 && (w.body.left > 0 || w.framing == tunnel) && w.buffered() == 0
+	return !w.done && w.demand > 0 && (w.body.left > 0 || w.Framing == tunnel) && w.buffered() == 0
 }
 
 // readBulk reads content and delivers it.
 func (c *conn) readBulk() {
 	w := c.w
 	limit := min(bulkRead, w.demand)
-	if w.framing != tunnel {
+	if w.Framing != tunnel {
 		limit = min(limit, w.body.left)
 	}
 	n, err := c.s.Read(c.d.scratch[:limit])
 	if !c.received(n, err) || n == 0 {
 		return
 	}
-	if w.framing != tunnel {
+	if w.Framing != tunnel {
 		w.body.left -= int64(n)
 	}
 	c.advancing = true
@@ -119,7 +119,7 @@ func (c *conn) deliver() {
 		case w.complete():
 			c.contentEnd()
 		case c.eof && w.buffered() == 0:
-			if w.framing == tunnel {
+			if w.Framing == tunnel {
 				c.contentEnd()
 			} else {
 				c.contentFailed(front.CutContent())
@@ -143,7 +143,7 @@ func (c *conn) deliver() {
 // buffer.
 func (w *work) nextContent() ([]byte, *exchange.Error) {
 	src := w.in[w.r:]
-	if w.x.Request.ContentLength < 0 && w.framing != tunnel {
+	if w.x.Request.ContentLength < 0 && w.Framing != tunnel {
 		for len(src) > 0 && !w.chunked.Done() {
 			data, n, err := w.chunked.Next(src, w.demand)
 			w.consume(n)
@@ -155,7 +155,7 @@ func (w *work) nextContent() ([]byte, *exchange.Error) {
 		return nil, nil
 	}
 	n := int64(len(src))
-	if w.framing != tunnel {
+	if w.Framing != tunnel {
 		n = min(n, w.body.left)
 		w.body.left -= min(n, w.demand)
 	}
@@ -167,7 +167,7 @@ func (w *work) nextContent() ([]byte, *exchange.Error) {
 // complete reports whether all content has been taken.
 func (w *work) complete() bool {
 	switch {
-	case w.framing == tunnel:
+	case w.Framing == tunnel:
 		return false
 	case w.x.Request.ContentLength < 0:
 		return w.chunked.Done()
@@ -182,7 +182,7 @@ func (c *conn) content(p []byte) {
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.cfg)
-	if x.Stats.ContentIn > int64(c.d.f.cfg.MaxBody) && w.framing != tunnel {
+	if x.Stats.ContentIn > int64(c.d.f.cfg.MaxBody) && w.Framing != tunnel {
 		c.contentFailed(front.TooLarge(c.d.f.cfg.MaxBody))
 		return
 	}
@@ -195,7 +195,7 @@ func (c *conn) content(p []byte) {
 func (c *conn) contentEnd() {
 	w := c.w
 	w.done = true
-	if w.x.Request.ContentLength < 0 && w.framing != tunnel {
+	if w.x.Request.ContentLength < 0 && w.Framing != tunnel {
 		w.x.Request.Trailers = w.chunked.AppendTrailers(w.x.Request.Trailers[:0])
 	}
 	if w.x.Server != nil {
@@ -217,7 +217,7 @@ func (c *conn) contentFailed(err *exchange.Error) {
 
 // halfClosed tells the Server, once, that the client has finished sending.
 func (c *conn) halfClosed() {
-	if !c.eof || c.told || c.w.linger || c.d.f.cfg.HalfClose || c.w.framing == tunnel {
+	if !c.eof || c.told || c.w.linger || c.d.f.cfg.HalfClose || c.w.Framing == tunnel {
 		return
 	}
 	c.told = true
@@ -256,7 +256,7 @@ func (c *conn) skip() bool {
 // Demand implements exchange.Client.
 func (c *conn) Demand(x *exchange.Exchange, n int) {
 	w := c.holding(x)
-	if w == nil || w.done && w.framing != tunnel || n <= 0 {
+	if w == nil || w.done && w.Framing != tunnel || n <= 0 {
 		return
 	}
 	w.demand = min(w.demand, math.MaxInt64-int64(n)) + int64(n)

@@ -32,7 +32,7 @@ func (c *conn) finish() bool {
 	switch {
 	case w.cut:
 		c.d.counters.Broken++
-		c.close(w.framing == wire.ByClose || w.framing == wire.Tunnel)
+		c.close(w.Framing == wire.ByClose || w.Framing == wire.Tunnel)
 	case w.close:
 		c.leaveLingering()
 	case !w.done && w.body.left > maxSkip:
@@ -147,7 +147,7 @@ func (c *conn) lost(cause error) { c.end(cause, true) }
 
 // failed ends a connection because its answer cannot be had. What there is of it
 // still reaches the client if that can tell that it is not all.
-func (c *conn) failed(cause error) { c.end(cause, c.w.framing == wire.ByClose) }
+func (c *conn) failed(cause error) { c.end(cause, c.w.Framing == wire.ByClose) }
 
 // end ends a connection for a cause. A Server that holds the Exchange is told at
 // the end of the turn.

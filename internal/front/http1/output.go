@@ -29,7 +29,7 @@ func (c *conn) put(p []byte) {
 		return
 	}
 	store := c.d.f.parts.Store
-	if w.framing == tunnel {
+	if w.Framing == tunnel {
 		store = nil // whoever speaks in a tunnel waits for its peer
 	}
 	if store != nil && c.waiting()+len(p) > c.d.f.memory && !c.blocked {
@@ -164,7 +164,7 @@ func (c *conn) flush() bool {
 func (c *conn) emptied() {
 	w := c.w
 	w.out, w.sent = w.out[:0], 0
-	if w.framing == tunnel {
+	if w.Framing == tunnel {
 		c.d.giveBuffer(w.out)
 		w.out = nil
 	}

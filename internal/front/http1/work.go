@@ -41,12 +41,10 @@ type body struct {
 
 // answer is the state of the response.
 type answer struct {
-	framing wire.Framing
-	left    int64 // octets of content to come, where ByLength
-	swallow bool  // content goes nowhere
-	close   bool  // the connection closes after the answer
-	cut     bool  // the answer is not whole
-	linger  bool  // the client may still be sending
+	front.Answer
+	close  bool // the connection closes after the answer
+	cut    bool // the answer is not whole
+	linger bool // the client may still be sending
 
 	// out[sent:], then queue, is to be written.
 	out    []byte

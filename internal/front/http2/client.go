@@ -35,7 +35,7 @@ func (s *stream) Head(x *exchange.Exchange) {
 	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
 		s.interim()
 	case s.dead:
-		x.HeadSent, s.swallow = true, true
+		x.HeadSent, s.Swallow = true, true
 	default:
 		s.final()
 		s.c.touch()
@@ -60,24 +60,20 @@ func (s *stream) interim() {
 // final sends the head, or 500 in place of one that cannot be sent.
 func (s *stream) final() {
 	x := &s.x
+	var framing semantics.Framing
 	var err error
 	if x.Response.Status == http.StatusSwitchingProtocols && x.Request.Upgrade == nil {
 		err = front.ErrNoUpgrade
 	} else {
-		s.framing, err = s.sendHead()
+		framing, err = s.sendHead()
 	}
 	if err != nil {
 		s.broke(err)
 		s.standIn(http.StatusInternalServerError, err)
 		return
 	}
-	x.HeadSent = true
-	switch s.framing {
-	case semantics.NoContent:
-		s.swallow = true
-	case semantics.ByLength:
-		s.length = x.Response.ContentLength
-	case semantics.Tunnel:
+	s.Begin(x, framing)
+	if framing == semantics.Tunnel {
 		s.done, s.demanded = false, true
 		s.c.list(s)
 	}
@@ -111,37 +107,27 @@ func (s *stream) standIn(status int, err error) {
 	x := &s.x
 	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
-	s.framing, _ = s.sendHead()
-	if s.framing == semantics.ByLength {
+	framing, _ := s.sendHead()
+	if framing == semantics.ByLength {
 		s.put([]byte(text))
 		x.Stats.ContentOut += int64(len(text))
 	}
-	x.HeadSent, s.swallow = true, true
+	s.Replace(x, framing)
 }
 
 // allowed returns how much of n octets of content may go out, and logs once if
 // that is less.
 func (s *stream) allowed(n int64) int64 {
-	x := &s.x
-	switch {
-	case !x.HeadSent && s.dead:
+	n, err := s.Take(&s.x, n)
+	if !s.x.HeadSent && s.dead {
 		return 0
-	case !x.HeadSent:
-		s.broke(front.ErrNoHead)
-		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
-		return 0
-	case s.swallow:
-		return 0
-	case s.framing == semantics.ByLength && n > s.length:
-		if x.Stats.Err == nil {
-			s.broke(front.ErrTooLong)
-		}
-		n = s.length
 	}
-	if s.framing == semantics.ByLength {
-		s.length -= n
+	if err != nil {
+		s.broke(err)
 	}
-	x.Stats.ContentOut += n
+	if !s.x.HeadSent {
+		s.standIn(http.StatusInternalServerError, err)
+	}
 	return n
 }
 
@@ -185,16 +171,18 @@ func (s *stream) End(x *exchange.Exchange) {
 	if !s.holding(x) {
 		return
 	}
-	switch {
-	case s.dead:
+	if s.dead {
 		s.buried()
 		return
+	}
+	err := s.Over(x)
+	if err != nil {
+		s.broke(err)
+	}
+	switch {
 	case !x.HeadSent:
-		s.broke(front.ErrNoHead)
-		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
-	case s.swallow:
-	case s.framing == semantics.ByLength && s.length > 0:
-		s.broke(front.ErrTooShort)
+		s.standIn(http.StatusInternalServerError, err)
+	case err != nil:
 		s.cutOff(wire.InternalError)
 		return
 	}
@@ -222,7 +210,7 @@ func (s *stream) Abort(x *exchange.Exchange, cause error) {
 		return
 	}
 	x.Stats.Err = cause
-	if s.framing == semantics.Tunnel {
+	if s.Framing == semantics.Tunnel {
 		s.cutOff(wire.Cancel)
 		return
 	}

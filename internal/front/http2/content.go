@@ -129,7 +129,7 @@ func (s *stream) content(p []byte) {
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	s.c.consumed(len(p))
-	if x.Stats.ContentIn > int64(s.c.d.f.common.MaxBody) && s.framing != tunnel {
+	if x.Stats.ContentIn > int64(s.c.d.f.common.MaxBody) && s.Framing != tunnel {
 		s.contentFailed(front.TooLarge(s.c.d.f.common.MaxBody))
 		return
 	}
@@ -177,7 +177,7 @@ func (s *stream) contentFailed(err *exchange.Error) {
 
 // Demand implements exchange.Client.
 func (s *stream) Demand(x *exchange.Exchange, n int) {
-	if !s.holding(x) || s.done && s.framing != tunnel || n <= 0 {
+	if !s.holding(x) || s.done && s.Framing != tunnel || n <= 0 {
 		return
 	}
 	s.demand = min(s.demand, math.MaxInt64-int64(n)) + int64(n)
@@ -209,7 +209,7 @@ func (s *stream) grant() {
 func (s *stream) watch() {
 	c := s.c
 	now, cfg := c.d.l.Now(), &c.d.f.common
-	if !s.done && !s.remoteEnded && s.demand > 0 && s.buffered() == 0 && s.framing != semantics.Tunnel && c.recv > 0 {
+	if !s.done && !s.remoteEnded && s.demand > 0 && s.buffered() == 0 && s.Framing != semantics.Tunnel && c.recv > 0 {
 		s.taking.Wait(now, cfg)
 		c.armFor(s.taking.By())
 	} else {

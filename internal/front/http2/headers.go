@@ -118,7 +118,7 @@ func (c *conn) trailers(s *stream, p []byte) *wire.Error {
 		}
 		return &wire.Error{Code: wire.StreamClosed, Stream: s.id, Reason: "there is a head on a stream that had ended"}
 	}
-	if s.framing == tunnel || s.state != held {
+	if s.Framing == tunnel || s.state != held {
 		if err := c.decode(p, nil); err != nil || !c.block.endStream {
 			return err
 		}

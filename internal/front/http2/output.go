@@ -252,7 +252,7 @@ func (s *stream) Spooled(f *spool.File, n int, err error) {
 // §8.1).
 func (c *conn) endStream(s *stream) {
 	trailers := c.d.block[:0]
-	if len(s.x.Response.Trailers) > 0 && !s.swallow {
+	if len(s.x.Response.Trailers) > 0 && !s.Swallow {
 		var err error
 		if trailers, err = appendTrailers(trailers, s.x.Response.Trailers); err != nil {
 			s.broke(err)

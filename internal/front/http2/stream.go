@@ -3,7 +3,6 @@ package http2
 import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	semantics "rickhouse/internal/wire/http1"
 	wire "rickhouse/internal/wire/http2"
 )
 
@@ -51,10 +50,8 @@ type body struct {
 
 // answer is the state of the response.
 type answer struct {
-	framing   semantics.Framing
-	length    int64 // octets of content to come, where ByLength
-	swallow   bool  // content goes nowhere
-	finished  bool  // the Server has ended the answer
+	front.Answer
+	finished  bool // the Server has ended the answer
 	queue     queue
 	ready     bool  // among c.ready
 	window    int64 // octets the client takes

@@ -31,7 +31,7 @@ func (s *stream) Head(x *exchange.Exchange) {
 	case x.Response.Status >= 100 && x.Response.Status < 200 && x.Response.Status != http.StatusSwitchingProtocols:
 		s.interim(x)
 	case s.dead:
-		x.HeadSent, s.swallow = true, true
+		x.HeadSent, s.Swallow = true, true
 	default:
 		s.final(x)
 	}
@@ -74,15 +74,9 @@ func (s *stream) final(x *exchange.Exchange) {
 		s.standIn(http.StatusInternalServerError, err)
 		return
 	}
-	x.HeadSent = true
-	s.framing = framing
+	s.Begin(x, framing)
 	status := x.Response.Status
-	switch framing {
-	case semantics.NoContent:
-		s.swallow = true
-	case semantics.ByLength:
-		s.length = x.Response.ContentLength
-	case semantics.Tunnel:
+	if framing == semantics.Tunnel {
 		s.done, s.demanded = false, true
 		if status == http.StatusSwitchingProtocols {
 			status = http.StatusOK // RFC 9220 §3
@@ -98,36 +92,26 @@ func (s *stream) standIn(status int, err error) {
 	x := &s.x
 	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
-	s.framing, _ = s.fields(&x.Response)
+	framing, _ := s.fields(&x.Response)
 	s.w.WriteHeader(status)
 	s.unflushed = true
-	if s.framing == semantics.ByLength {
+	if framing == semantics.ByLength {
 		s.put([]byte(text))
 		x.Stats.ContentOut += int64(len(text))
 	}
-	x.HeadSent, s.swallow, s.framing = true, true, semantics.NoContent
+	s.Replace(x, framing)
 }
 
 // allowed returns how much of n octets of content may go out, and logs once if
 // that is less.
 func (s *stream) allowed(x *exchange.Exchange, n int64) int64 {
-	switch {
-	case !x.HeadSent:
-		s.broke(front.ErrNoHead)
-		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
-		return 0
-	case s.swallow:
-		return 0
-	case s.framing == semantics.ByLength && n > s.length:
-		if x.Stats.Err == nil {
-			s.broke(front.ErrTooLong)
-		}
-		n = s.length
+	n, err := s.Take(x, n)
+	if err != nil {
+		s.broke(err)
 	}
-	if s.framing == semantics.ByLength {
-		s.length -= n
+	if !x.HeadSent {
+		s.standIn(http.StatusInternalServerError, err)
 	}
-	x.Stats.ContentOut += n
 	return n
 }
 
@@ -172,18 +156,20 @@ func (s *stream) End(x *exchange.Exchange) {
 	if !s.holds(x) {
 		return
 	}
-	switch {
-	case s.dead:
+	if s.dead {
 		s.finish()
 		return
+	}
+	err := s.Over(x)
+	if err != nil {
+		s.broke(err)
+	}
+	switch {
 	case !x.HeadSent:
-		s.broke(front.ErrNoHead)
-		s.standIn(http.StatusInternalServerError, front.ErrNoHead)
-	case s.swallow:
-	case s.framing == semantics.ByLength && s.length > 0:
-		s.broke(front.ErrTooShort)
+		s.standIn(http.StatusInternalServerError, err)
+	case err != nil:
 		s.abandoned = true
-	default:
+	case !s.Swallow:
 		// Always: gRPC needs them.
 		s.trailers(x.Response.Trailers)
 	}

@@ -105,7 +105,7 @@ func (s *stream) content(p []byte) {
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	s.body.pace.Progress(len(p), s.time, &s.f.common)
-	if s.framing != tunnel && x.Stats.ContentIn > int64(s.f.common.MaxBody) {
+	if s.Framing != tunnel && x.Stats.ContentIn > int64(s.f.common.MaxBody) {
 		s.contentFailed(front.TooLarge(s.f.common.MaxBody))
 		return
 	}
@@ -116,7 +116,7 @@ func (s *stream) content(p []byte) {
 
 // contentEnd tells the Server that the content is whole.
 func (s *stream) contentEnd() {
-	if s.framing != tunnel && len(s.r.Trailer) > 0 {
+	if s.Framing != tunnel && len(s.r.Trailer) > 0 {
 		s.head.BeginTrailers()
 		s.addFields(s.r.Trailer)
 		if err := s.head.EndTrailers(); err != nil {

@@ -10,7 +10,6 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
-	semantics "rickhouse/internal/wire/http1"
 )
 
 // maxPieces is how many pieces may wait in the queue of an answer.
@@ -22,12 +21,10 @@ const (
 
 // answer is the state of the response.
 type answer struct {
-	framing   semantics.Framing
-	length    int64 // octets of content to come, where ByLength
-	swallow   bool  // content goes nowhere
-	unflushed bool  // quic-go may be keeping something back
-	abandoned bool  // what there is goes out, but it is not whole
-	cut       bool  // the stream is reset
+	front.Answer
+	unflushed bool // quic-go may be keeping something back
+	abandoned bool // what there is goes out, but it is not whole
+	cut       bool // the stream is reset
 
 	queue       []part
 	room        []byte // of a part of memory that has gone
