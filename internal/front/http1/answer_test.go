@@ -86,7 +86,7 @@ func TestAnswers(t *testing.T) {
 			if res.Header.Get("Evil") != "" || res.Header.Get("Upgrade") != "" {
 				t.Errorf("got %v", res.Header)
 			}
-			if o := s.seen(1)[0]; (o.err != nil) != c.fails || o.status != c.status || o.out != int64(len(c.body)) {
+			if o := s.Seen(1)[0]; (o.Err != nil) != c.fails || o.Status != c.status || o.Out != int64(len(c.body)) {
 				t.Errorf("observed %+v", o)
 			}
 			if c.closes {
@@ -212,7 +212,7 @@ func TestAbort(t *testing.T) {
 			if err == nil || isTimeout(err) {
 				t.Errorf("the client could not tell: %v", err)
 			}
-			if o := s.seen(1)[0]; !errors.Is(o.err, cause) {
+			if o := s.Seen(1)[0]; !errors.Is(o.Err, cause) {
 				t.Errorf("observed %+v", o)
 			}
 			if n := s.counters().Requests; n != 1 {
@@ -256,8 +256,8 @@ func TestGone(t *testing.T) {
 			}
 		})
 	}
-	for _, o := range s.seen(2) {
-		if !errors.Is(o.err, exchange.ErrClientGone) {
+	for _, o := range s.Seen(2) {
+		if !errors.Is(o.Err, exchange.ErrClientGone) {
 			t.Errorf("observed %+v", o)
 		}
 	}
@@ -303,7 +303,7 @@ func TestHalfClose(t *testing.T) {
 	c.finishSending()
 	for _, path := range []string{"/1", "/2"} {
 		x = wait(t, h.xs, "a request")
-		s.until("FIN has come", func() bool {
+		s.Until("FIN has come", func() bool {
 			eof := false
 			s.on(func() { eof = x.Client.(*conn).eof })
 			return eof
@@ -374,7 +374,7 @@ func TestFile(t *testing.T) {
 			if !bytes.Equal([]byte(res.body), c.want) || (res.err != nil) != c.cut {
 				t.Errorf("got %d octets, want %d; %v", len(res.body), len(c.want), res.err)
 			}
-			if o := s.seen(1)[0]; (o.err != nil) != c.fails {
+			if o := s.Seen(1)[0]; (o.Err != nil) != c.fails {
 				t.Errorf("observed %+v", o)
 			}
 			s.on(func() {

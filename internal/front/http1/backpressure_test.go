@@ -96,7 +96,7 @@ func TestBackpressure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.until("the server waits", func() bool {
+		s.Until("the server waits", func() bool {
 			before, after := 0, 0
 			s.on(func() { before = f.sent })
 			time.Sleep(20 * time.Millisecond)
@@ -164,7 +164,7 @@ func TestSwallowedContentIsDrained(t *testing.T) {
 				f.more(x)
 			}))
 			s.dial().send(c.method + " / HTTP/1.1\r\nHost: a\r\n\r\n").read(c.method)
-			s.seen(1)
+			s.Seen(1)
 			s.on(func() {
 				if f.sent != total {
 					t.Errorf("%d octets were sent", f.sent)
@@ -235,7 +235,7 @@ func TestTunnelIsNotSpooled(t *testing.T) {
 	if _, err := http.ReadResponse(c.r, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.until("the server waits", func() bool {
+	s.Until("the server waits", func() bool {
 		before, after := 0, 0
 		s.on(func() { before = f.sent })
 		time.Sleep(20 * time.Millisecond)
@@ -269,13 +269,13 @@ func TestSpool(t *testing.T) {
 		}
 		s := start(t, Config{}, h, withSpool(t, spool.Config{}))
 		c := s.dial().send(get("/"))
-		s.until("the server has sent everything", func() bool {
+		s.Until("the server has sent everything", func() bool {
 			sent := 0
 			s.on(func() { sent = f.sent })
 			return sent == total
 		})
 		s.on(func() {
-			if len(s.observed) != 0 {
+			if len(s.Seen(0)) != 0 {
 				t.Error("it is over before the client has it")
 			}
 		})
@@ -289,7 +289,7 @@ func TestSpool(t *testing.T) {
 			t.Errorf("the next got %d octets", len(res.body))
 		}
 		_ = c.Close()
-		s.until("it is over", func() bool { return s.counters().Open == 0 })
+		s.Until("it is over", func() bool { return s.counters().Open == 0 })
 	}
 }
 
@@ -299,7 +299,7 @@ func TestSpoolIsBounded(t *testing.T) {
 	f := newFlood(total, 256<<10, 64<<10)
 	s := start(t, Config{}, f, withSpool(t, spool.Config{MaxAnswer: 4 * units.MiB}))
 	c := s.dial().send(get("/"))
-	s.until("the server waits", func() bool {
+	s.Until("the server waits", func() bool {
 		held := false
 		s.on(func() {
 			if c := s.door.busy.oldest(); c != nil {
@@ -341,7 +341,7 @@ func TestSpoolFails(t *testing.T) {
 	if res := s.dial().get(get("/")); res.body != "fine" {
 		t.Errorf("got %+v", res)
 	}
-	if o := s.seen(2)[0]; !errors.As(o.err, &full) {
+	if o := s.Seen(2)[0]; !errors.As(o.Err, &full) {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -359,7 +359,7 @@ func TestSlowReader(t *testing.T) {
 	f = newFlood(30<<20, 40<<20, 30000)
 	s = start(t, cfg, f)
 	s.dial().send(get("/"))
-	if o := s.seen(1)[0]; !errors.Is(o.err, front.ErrSlowReader) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, front.ErrSlowReader) {
 		t.Errorf("observed %+v", o)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/listen"
+	"rickhouse/internal/testkit"
 )
 
 func TestKeepAlive(t *testing.T) {
@@ -28,12 +29,12 @@ func TestKeepAlive(t *testing.T) {
 		t.Errorf("got %+v", res)
 	}
 	c.ended()
-	s.until("the connection is gone", func() bool { return s.counters().Open == 0 })
+	s.Until("the connection is gone", func() bool { return s.counters().Open == 0 })
 	if n := s.counters(); n.Requests != 4 || n.Accepted != 1 || n.Idle != 0 {
 		t.Errorf("counters %+v", n)
 	}
-	for _, o := range s.seen(4) {
-		if o.status != 200 || o.method != "GET" || o.out != 8 || o.err != nil || !o.finished {
+	for _, o := range s.Seen(4) {
+		if o.Status != 200 || o.Method != "GET" || o.Out != 8 || o.Err != nil || !o.Finished {
 			t.Errorf("observed %+v", o)
 		}
 	}
@@ -88,12 +89,12 @@ func TestBadRequests(t *testing.T) {
 			}
 		})
 	}
-	for _, o := range s.seen(12) {
-		if strings.Contains(o.path, "smuggled") || o.err == nil || o.client != "127.0.0.1" {
+	for _, o := range s.Seen(12) {
+		if strings.Contains(o.Path, "smuggled") || o.Err == nil || o.Client != "127.0.0.1" {
 			t.Errorf("observed %+v", o)
 		}
 	}
-	if log := s.log.String(); strings.Count(log, "refused a request") != 12 || !strings.Contains(log, "client=127.0.0.1") {
+	if log := s.Log.String(); strings.Count(log, "refused a request") != 12 || !strings.Contains(log, "client=127.0.0.1") {
 		t.Errorf("log:\n%s", log)
 	}
 	if res := s.dial().get(get("/")); res.StatusCode != 200 {
@@ -105,7 +106,7 @@ func TestBadRequests(t *testing.T) {
 func TestLoggedPath(t *testing.T) {
 	s := start(t, Config{MaxBody: 1}, hello)
 	s.dial().get("POST /a%0Ab HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
-	if log := s.log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
+	if log := s.Log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
 		t.Errorf("log:\n%s", log)
 	}
 }
@@ -158,7 +159,7 @@ func TestPipeliningIsBounded(t *testing.T) {
 	c := s.dial()
 	go c.send(strings.Repeat(get("/"), 1<<20))
 	x := wait(t, h.xs, "a request")
-	s.until("reading rests", func() bool {
+	s.Until("reading rests", func() bool {
 		full := false
 		s.on(func() { full = x.Client.(*conn).full })
 		return full
@@ -330,7 +331,7 @@ func TestMaxConnections(t *testing.T) {
 	first := s.dial().send(get("/"))
 	x := wait(t, h.xs, "a request")
 	idle := s.dial()
-	s.until("two are open", func() bool { return s.counters().Open == 2 })
+	s.Until("two are open", func() bool { return s.counters().Open == 2 })
 	for range 5 {
 		_ = s.dial()
 	}
@@ -348,7 +349,7 @@ func TestMaxConnections(t *testing.T) {
 		xs = append(xs, wait(t, h.xs, "a request"))
 	}
 	late := s.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-	s.until("accepting rests", func() bool {
+	s.Until("accepting rests", func() bool {
 		paused := false
 		s.on(func() { paused = s.door.paused })
 		return paused
@@ -397,7 +398,7 @@ func TestLateUse(t *testing.T) {
 	if res := c.read("GET"); res.body != "x" {
 		t.Errorf("got %+v", res)
 	}
-	if n := strings.Count(s.log.String(), "used after its end"); n != 6 {
+	if n := strings.Count(s.Log.String(), "used after its end"); n != 6 {
 		t.Errorf("%d uses were logged", n)
 	}
 }
@@ -427,7 +428,7 @@ func TestPanics(t *testing.T) {
 			wait(t, s.panics, "a panic")
 			_ = c.Conn.(*net.TCPConn).CloseWrite() // where the panic was no event of the socket's, the next is
 			c.ended()
-			s.until("the connection is gone", func() bool { return s.counters().Open == 0 })
+			s.Until("the connection is gone", func() bool { return s.counters().Open == 0 })
 			if res := s.dial().get(get("/")); res.body != "fine" {
 				t.Errorf("got %+v", res)
 			}
@@ -456,7 +457,7 @@ func TestOutOfFiles(t *testing.T) {
 // A connection that cannot be watched is closed, idle ones make room, and the log
 // is not flooded.
 func TestOutOfWatches(t *testing.T) {
-	var log logBuffer
+	var log testkit.Log
 	d := fakeDoor(t, Config{}, newStatic())
 	d.f.parts.Log = slog.New(slog.NewTextHandler(&log, nil))
 	var idle fakeStream

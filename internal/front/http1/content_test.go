@@ -126,7 +126,7 @@ func TestContentWaitsForDemand(t *testing.T) {
 		close(sent)
 	}()
 	x := wait(t, h.xs, "a request")
-	s.until("reading rests", func() bool {
+	s.Until("reading rests", func() bool {
 		full := false
 		s.on(func() { full = x.Client.(*conn).full })
 		return full
@@ -138,7 +138,7 @@ func TestContentWaitsForDemand(t *testing.T) {
 		x.Demand(10)
 		x.Demand(5)
 	})
-	s.until("15 octets are there", func() bool {
+	s.Until("15 octets are there", func() bool {
 		n := 0
 		s.on(func() { n = len(h.got) })
 		return n == 15
@@ -315,8 +315,8 @@ func TestContentCut(t *testing.T) {
 		}
 		c.ended()
 	}
-	for _, o := range s.seen(2) {
-		if !errors.Is(o.err, exchange.ErrClientGone) {
+	for _, o := range s.Seen(2) {
+		if !errors.Is(o.Err, exchange.ErrClientGone) {
 			t.Errorf("observed %+v", o)
 		}
 	}

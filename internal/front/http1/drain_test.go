@@ -28,7 +28,7 @@ func TestDrain(t *testing.T) {
 	x = wait(t, h.xs, "a request")
 	const begun = "GET /half HTTP/1.1\r\n"
 	half := s.dial().send(begun)
-	s.until("half a head is there", func() bool { return s.counters().OctetsIn >= uint64(len(get("/warm")+get("/running")+begun)) })
+	s.Until("half a head is there", func() bool { return s.counters().OctetsIn >= uint64(len(get("/warm")+get("/running")+begun)) })
 
 	// These are in the backlog: the loop is busy while they come.
 	var late []*client
@@ -178,7 +178,7 @@ func (*taker) ContentEnd(x *exchange.Exchange, _ error) { x.Answer(200, "ok") }
 func TestDrainNewConnections(t *testing.T) {
 	s := start(t, Config{}, hello)
 	silent, talks := s.dial(), s.dial()
-	s.until("both are accepted", func() bool { return s.counters().Accepted == 2 })
+	s.Until("both are accepted", func() bool { return s.counters().Accepted == 2 })
 	done := s.drain()
 	if res := talks.get(get("/")); !res.Close || res.body != "hello /" {
 		t.Errorf("got %+v", res)
@@ -193,7 +193,7 @@ func TestClose(t *testing.T) {
 	idle := s.dial()
 	running := s.dial().send(get("/"))
 	x := wait(t, h.xs, "a request")
-	s.until("both are accepted", func() bool { return s.counters().Accepted == 2 })
+	s.Until("both are accepted", func() bool { return s.counters().Accepted == 2 })
 	done := s.drain()
 	s.on(s.door.Close)
 	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrShutdown) {
@@ -203,7 +203,7 @@ func TestClose(t *testing.T) {
 	idle.ended()
 	running.ended()
 	s.on(func() { x.Abort(exchange.ErrShutdown) })
-	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrShutdown) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrShutdown) {
 		t.Errorf("observed %+v", o)
 	}
 	if n := s.counters(); n.Open != 0 || n.Idle != 0 {

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,58 +10,26 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
 )
 
 // patience is how long a test waits for what should happen.
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 // server is a Front with one Door on a running Loop.
 type server struct {
-	t        *testing.T
+	testkit.Observed
 	l        *loop.Loop
 	front    *Front
 	door     *Door
 	listener *listen.Listener
-	log      logBuffer
 	panics   chan any
-
-	mu       sync.Mutex
-	observed []observation
-}
-
-// observation is what Observe saw of an Exchange.
-type observation struct {
-	method, path string
-	client       string
-	status       int
-	in, out      int64
-	err          error
-	finished     bool
-}
-
-// logBuffer is a log that several goroutines may use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 type handler = exchange.HandlerFunc
@@ -80,8 +47,8 @@ func startUnix(t *testing.T, cfg Config, h exchange.Handler) *server {
 
 func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*Parts)) *server {
 	t.Helper()
-	s := &server{t: t, panics: make(chan any, 10)}
-	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe}
+	s := &server{Observed: testkit.Observed{T: t}, panics: make(chan any, 10)}
+	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}
 	for _, f := range change {
 		f(&p)
 	}
@@ -115,63 +82,20 @@ func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, chang
 			t.Errorf("panic: %v", <-s.panics)
 		}
 		if t.Failed() {
-			t.Logf("log:\n%s", s.log.String())
+			t.Logf("log:\n%s", s.Log.String())
 		}
 	})
 	return s
 }
 
-func (s *server) observe(x *exchange.Exchange) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.observed = append(s.observed, observation{
-		string(x.Request.Method), string(x.Request.Path), string(x.Request.ClientAddr), x.Response.Status,
-		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Finished > 0,
-	})
-}
-
-// seen waits until n Exchanges have been observed and returns them.
-func (s *server) seen(n int) []observation {
-	s.t.Helper()
-	var got []observation
-	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		got = append([]observation(nil), s.observed...)
-		return len(got) >= n
-	})
-	return got
-}
-
-// until polls until done.
-func (s *server) until(what string, done func() bool) {
-	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 // on runs f on the Loop and waits for it.
 func (s *server) on(f func()) {
-	s.t.Helper()
-	done := make(chan struct{})
-	s.l.Post(exchange.TaskFunc(func() {
-		defer close(done)
-		f()
-	}))
-	select {
-	case <-done:
-	case <-time.After(patience):
-		s.t.Fatal("the loop does not answer")
-	}
+	s.T.Helper()
+	s.On(s.l, f)
 }
 
 func (s *server) counters() (c Counters) {
-	s.t.Helper()
+	s.T.Helper()
 	s.on(func() { c = s.door.Counters() })
 	return c
 }
@@ -184,7 +108,7 @@ type client struct {
 }
 
 func (s *server) dial() *client {
-	s.t.Helper()
+	s.T.Helper()
 	a := s.listener.Addr()
 	network, address := "tcp", a.String()
 	if a.Path != "" {
@@ -192,11 +116,11 @@ func (s *server) dial() *client {
 	}
 	c, err := net.Dial(network, address)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = c.Close() })
+	s.T.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
-	return &client{s.t, c, bufio.NewReader(c)}
+	return &client{s.T, c, bufio.NewReader(c)}
 }
 
 // send sends text; an error is left to whoever reads.

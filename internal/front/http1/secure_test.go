@@ -24,6 +24,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
 )
 
 // credentials make the TLS sides of a server for "localhost" and its client.
@@ -228,7 +229,7 @@ func TestTLSDeadline(t *testing.T) {
 	silent.ended()
 	slow.ended()
 	idle.ended()
-	s.until("all are gone", func() bool { return s.counters().Open == 0 })
+	s.Until("all are gone", func() bool { return s.counters().Open == 0 })
 }
 
 // Connections whose handshake is not done count, make room, and are waited for
@@ -236,16 +237,16 @@ func TestTLSDeadline(t *testing.T) {
 func TestTLSHandshakesCount(t *testing.T) {
 	s, cfg := startTLS(t, Config{MaxConnections: 3}, hello)
 	first := s.dial()
-	s.until("it is accepted", func() bool { return s.counters().Open == 1 })
+	s.Until("it is accepted", func() bool { return s.counters().Open == 1 })
 	for range 3 {
 		s.dial()
 	}
-	s.until("the first was evicted", func() bool { return s.counters().Evicted == 1 })
+	s.Until("the first was evicted", func() bool { return s.counters().Evicted == 1 })
 	first.ended()
 	s.on(func() { s.door.idle.each(func(c *conn) { c.close(false) }) })
 
 	late := s.dial()
-	s.until("it is accepted", func() bool { return s.counters().Open == 1 })
+	s.Until("it is accepted", func() bool { return s.counters().Open == 1 })
 	drained := make(chan bool)
 	s.on(func() { s.door.Drain(func() { close(drained) }) })
 	if res := late.secure(cfg).get(get("/")); res.StatusCode != 200 || !res.Close {
@@ -274,7 +275,7 @@ func TestTLSHalfClosed(t *testing.T) {
 
 // A client that cannot make the handshake leaves nothing behind.
 func TestTLSHandshakeFails(t *testing.T) {
-	var log logBuffer
+	var log testkit.Log
 	s, cfg := startTLS(t, Config{}, hello, func(p *Parts) {
 		p.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
@@ -286,7 +287,7 @@ func TestTLSHandshakeFails(t *testing.T) {
 	if _, err := io.ReadAll(s.dial().send("\x16\x03\x01\x00\x05hello")); err != nil && !errors.Is(err, io.EOF) && isTimeout(err) {
 		t.Error(err)
 	}
-	s.until("all are gone", func() bool { return s.counters().Open == 0 })
+	s.Until("all are gone", func() bool { return s.counters().Open == 0 })
 	if text := log.String(); !strings.Contains(text, "unsupported versions") || !strings.Contains(text, "client=127.0.0.1") {
 		t.Errorf("the log is %q", text)
 	}
@@ -318,7 +319,7 @@ func TestTLSThousandHandshakes(t *testing.T) {
 		})
 	}
 	all.Wait()
-	s.until("all are gone", func() bool { return s.counters().Open == 0 })
+	s.Until("all are gone", func() bool { return s.counters().Open == 0 })
 }
 
 // A client that begins late to read gets all of a large answer, and its end.
@@ -327,7 +328,7 @@ func TestTLSSlowReader(t *testing.T) {
 	s, cfg := startTLS(t, Config{}, handler(func(x *exchange.Exchange) { x.Answer(200, content) }))
 	c := s.dial().secure(cfg)
 	c.send("GET / HTTP/1.0\r\n\r\n")
-	s.until("the kernel takes no more", func() (blocked bool) {
+	s.Until("the kernel takes no more", func() (blocked bool) {
 		s.on(func() { s.door.busy.each(func(c *conn) { blocked = c.blocked }) })
 		return blocked
 	})

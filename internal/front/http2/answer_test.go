@@ -82,7 +82,7 @@ func TestAnswers(t *testing.T) {
 			if g.code != c.code || g.reset != (c.code != 0) {
 				t.Errorf("reset %v %v, want %v", g.reset, g.code, c.code)
 			}
-			if o := s.seen(1); len(o) != 1 || (o[0].err != nil) != c.fails || !o[0].finished {
+			if o := s.Seen(1); len(o) != 1 || (o[0].Err != nil) != c.fails || !o[0].Finished {
 				t.Errorf("observed %+v", o)
 			}
 			s.servesOnSame(r)
@@ -92,7 +92,7 @@ func TestAnswers(t *testing.T) {
 
 // servesOnSame asks once more on a connection; any answer will do.
 func (s *server) servesOnSame(r *raw) {
-	s.t.Helper()
+	s.T.Helper()
 	r.get(3, "/")
 	r.answer(3)
 }
@@ -198,7 +198,7 @@ func TestFiles(t *testing.T) {
 				x.Data([]byte(" after"))
 			})
 			if c.code == 0 {
-				s.until("all is drained", func() bool {
+				s.Until("all is drained", func() bool {
 					r.pinged()
 					n := 0
 					s.on(func() { n = drained })
@@ -307,7 +307,7 @@ func TestSpool(t *testing.T) {
 			x.Data(piece)
 		}
 	})
-	s.until("nearly all is drained", func() bool {
+	s.Until("nearly all is drained", func() bool {
 		n := 0
 		s.on(func() { n = drained })
 		return n >= pieces*len(piece)-200000
@@ -318,8 +318,8 @@ func TestSpool(t *testing.T) {
 	if g := r.answer(1); !bytes.Equal(g.body, bytes.Repeat(piece, pieces)) {
 		t.Errorf("got %d octets, %v", len(g.body), g.code)
 	}
-	s.until("the spool is empty", func() bool { return store.Used() == 0 })
-	if o := s.seen(1)[0]; o.err != nil || o.out != int64(pieces*len(piece)) {
+	s.Until("the spool is empty", func() bool { return store.Used() == 0 })
+	if o := s.Seen(1)[0]; o.Err != nil || o.Out != int64(pieces*len(piece)) {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -374,8 +374,8 @@ func TestClientReset(t *testing.T) {
 	if g := r.of(1); g.fields != nil {
 		t.Errorf("got %+v", g)
 	}
-	for _, o := range s.seen(2) {
-		if (o.err != nil) != (o.path == "/1") {
+	for _, o := range s.Seen(2) {
+		if (o.Err != nil) != (o.Path == "/1") {
 			t.Errorf("observed %+v", o)
 		}
 	}
@@ -398,7 +398,7 @@ func TestClientGone(t *testing.T) {
 			t.Errorf("got %v", cause)
 		}
 	}
-	s.until("it is closed", func() bool { return s.open.Load() == 0 })
+	s.Until("it is closed", func() bool { return s.open.Load() == 0 })
 }
 
 // What is left of an answer goes out before the connection is idle.

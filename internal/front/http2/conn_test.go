@@ -27,8 +27,8 @@ func TestGet(t *testing.T) {
 	if n := s.counters(); n.Accepted != 1 || n.Requests != 3 {
 		t.Errorf("counters %+v", n)
 	}
-	for _, o := range s.seen(3) {
-		if o.status != 200 || o.err != nil || !o.finished || o.method != "GET" || o.out != 8 {
+	for _, o := range s.Seen(3) {
+		if o.Status != 200 || o.Err != nil || !o.Finished || o.Method != "GET" || o.Out != 8 {
 			t.Errorf("observed %+v", o)
 		}
 	}

@@ -224,8 +224,8 @@ func TestMalformed(t *testing.T) {
 		}
 		id += 2
 	}
-	for _, o := range s.seen(len(s.seen(20))) {
-		if o.err == nil {
+	for _, o := range s.Seen(len(s.Seen(20))) {
+		if o.Err == nil {
 			t.Errorf("observed %+v", o)
 		}
 	}

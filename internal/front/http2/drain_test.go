@@ -11,7 +11,7 @@ import (
 
 // drain tells the door to drain.
 func (s *server) drain() {
-	s.t.Helper()
+	s.T.Helper()
 	s.on(func() { s.door.Drain() })
 }
 
@@ -47,7 +47,7 @@ func TestDrain(t *testing.T) {
 		t.Error("what came after the last stream is served")
 	}
 	_ = r.Close()
-	s.until("it is closed", func() bool { return s.open.Load() == 0 })
+	s.Until("it is closed", func() bool { return s.open.Load() == 0 })
 }
 
 // A client that answers the PING has read the first GOAWAY: no need to wait.
@@ -100,7 +100,7 @@ func TestClose(t *testing.T) {
 	idle.ended()
 	running.ended()
 	s.on(func() { x.Abort(exchange.ErrShutdown) })
-	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrShutdown) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrShutdown) {
 		t.Errorf("observed %+v", o)
 	}
 	if n := s.open.Load(); n != 0 {
@@ -146,7 +146,7 @@ func TestPanic(t *testing.T) {
 		if v := wait(t, s.panics, "a panic"); v != path[1:] {
 			t.Errorf("got %v", v)
 		}
-		s.until("it is closed", func() bool { return s.open.Load() == 0 })
+		s.Until("it is closed", func() bool { return s.open.Load() == 0 })
 	}
 	s.servesOn()
 }

@@ -1,13 +1,10 @@
 package http2
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,52 +13,22 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
 )
 
 // patience is how long a test waits for what should happen.
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 // server is a Front with one Door on a running Loop, which accepts as the front
 // of HTTP/1 does.
 type server struct {
-	t        *testing.T
+	testkit.Observed
 	l        *loop.Loop
 	door     *Door
 	listener *listen.Listener
-	log      logBuffer
 	panics   chan any
 	extra    []exchange.Field
 	open     atomic.Int64 // connections that were handed over and not closed
-
-	mu       sync.Mutex
-	observed []observation
-}
-
-// observation is what Observe saw of an Exchange.
-type observation struct {
-	method, path string
-	status       int
-	in, out      int64
-	err          error
-	finished     bool
-}
-
-// logBuffer is a log that several goroutines may use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 type handler = exchange.HandlerFunc
@@ -82,8 +49,8 @@ type settings struct {
 // start serves h on a free port; change, if not nil, changes the Parts.
 func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*Parts)) *server {
 	t.Helper()
-	s := &server{t: t, panics: make(chan any, 10)}
-	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe}
+	s := &server{Observed: testkit.Observed{T: t}, panics: make(chan any, 10)}
+	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}
 	for _, f := range change {
 		f(&p)
 	}
@@ -115,7 +82,7 @@ func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*Parts
 			t.Errorf("panic: %v", <-s.panics)
 		}
 		if t.Failed() {
-			t.Logf("log:\n%s", s.log.String())
+			t.Logf("log:\n%s", s.Log.String())
 		}
 	})
 	return s
@@ -135,61 +102,18 @@ func (s *server) accept() {
 		OnError: func(err error) { s.panics <- err },
 	})
 	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *server) observe(x *exchange.Exchange) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.observed = append(s.observed, observation{
-		string(x.Request.Method), string(x.Request.Path), x.Response.Status,
-		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Finished > 0,
-	})
-}
-
-// seen waits until n Exchanges have been observed and returns them.
-func (s *server) seen(n int) []observation {
-	s.t.Helper()
-	var got []observation
-	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		got = append([]observation(nil), s.observed...)
-		return len(got) >= n
-	})
-	return got
-}
-
-// until polls until done.
-func (s *server) until(what string, done func() bool) {
-	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
-		}
-		time.Sleep(2 * time.Millisecond)
+		s.T.Fatal(err)
 	}
 }
 
 // on runs f on the Loop and waits for it.
 func (s *server) on(f func()) {
-	s.t.Helper()
-	done := make(chan struct{})
-	s.l.Post(exchange.TaskFunc(func() {
-		defer close(done)
-		f()
-	}))
-	select {
-	case <-done:
-	case <-time.After(patience):
-		s.t.Fatal("the loop does not answer")
-	}
+	s.T.Helper()
+	s.On(s.l, f)
 }
 
 func (s *server) counters() (c Counters) {
-	s.t.Helper()
+	s.T.Helper()
 	s.on(func() { c = s.door.Counters() })
 	return c
 }
@@ -200,25 +124,25 @@ func (s *server) url(path string) string { return "http://" + s.listener.Addr().
 func (s *server) client() *http.Client {
 	t := &http.Transport{Protocols: new(http.Protocols)}
 	t.Protocols.SetUnencryptedHTTP2(true)
-	s.t.Cleanup(t.CloseIdleConnections)
+	s.T.Cleanup(t.CloseIdleConnections)
 	return &http.Client{Transport: t, Timeout: patience}
 }
 
 // do sends a request and reads the answer.
 func (s *server) do(c *http.Client, method, path string, body io.Reader) (*http.Response, string) {
-	s.t.Helper()
+	s.T.Helper()
 	req, err := http.NewRequest(method, s.url(path), body)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	res, err := c.Do(req)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", method, path, err)
+		s.T.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		s.t.Fatalf("%s %s: reading the answer: %v", method, path, err)
+		s.T.Fatalf("%s %s: reading the answer: %v", method, path, err)
 	}
 	return res, string(b)
 }

@@ -16,11 +16,11 @@ import (
 // Each test attacks one limit. That the server goes on serving others is part of
 // it.
 func (s *server) servesOn() {
-	s.t.Helper()
+	s.T.Helper()
 	r := s.dial()
 	r.get(1, "/after")
 	if g := r.answer(1); g.fields[":status"] != "200" {
-		s.t.Errorf("afterwards: got %+v", g)
+		s.T.Errorf("afterwards: got %+v", g)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestHeadLimits(t *testing.T) {
 		if g := r.answer(3); string(g.body) != "hello /more" {
 			t.Errorf("after %s: got %+v", c.name, g)
 		}
-		if o := s.seen(2 * (i + 1))[2*i]; fmt.Sprint(o.status) != c.status || (o.err == nil) != (c.status == "200") {
+		if o := s.Seen(2 * (i + 1))[2*i]; fmt.Sprint(o.Status) != c.status || (o.Err == nil) != (c.status == "200") {
 			t.Errorf("%s: observed %+v", c.name, o)
 		}
 	}
@@ -258,7 +258,7 @@ func TestDeafClient(t *testing.T) {
 			break
 		}
 	}
-	s.until("it is closed", func() bool { return s.open.Load() == 0 })
+	s.Until("it is closed", func() bool { return s.open.Load() == 0 })
 	if sent > 64<<20 {
 		t.Errorf("%d octets were taken in", sent)
 	}
@@ -305,7 +305,7 @@ func TestIdleTimeout(t *testing.T) {
 	r.answer(1)
 	r.goAway(wire.NoError)
 	_ = r.Close()
-	s.until("it is closed", func() bool { return s.open.Load() == 0 })
+	s.Until("it is closed", func() bool { return s.open.Load() == 0 })
 }
 
 func TestSlowContent(t *testing.T) {
@@ -334,7 +334,7 @@ func TestStalledWindows(t *testing.T) {
 		if g := r.answer(1); !g.reset || g.code != wire.Cancel || len(g.body) != 0 {
 			t.Errorf("got %+v", g)
 		}
-		if o := s.seen(1)[0]; o.err != front.ErrSlowReader {
+		if o := s.Seen(1)[0]; o.Err != front.ErrSlowReader {
 			t.Errorf("observed %+v", o)
 		}
 	})
@@ -347,7 +347,7 @@ func TestStalledWindows(t *testing.T) {
 		if g := r.of(1); len(g.body) != wire.InitialWindow {
 			t.Errorf("got %d octets", len(g.body))
 		}
-		if o := s.seen(1)[0]; o.err != front.ErrSlowReader {
+		if o := s.Seen(1)[0]; o.Err != front.ErrSlowReader {
 			t.Errorf("observed %+v", o)
 		}
 	})

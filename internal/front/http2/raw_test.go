@@ -40,14 +40,14 @@ type got struct {
 
 // connect opens a connection and sends nothing.
 func (s *server) connect() *raw {
-	s.t.Helper()
+	s.T.Helper()
 	c, err := net.Dial("tcp", s.listener.Addr().String())
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { _ = c.Close() })
+	s.T.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
-	r := &raw{t: s.t, Conn: c, Framer: x2.NewFramer(c, c), got: map[uint32]*got{}}
+	r := &raw{t: s.T, Conn: c, Framer: x2.NewFramer(c, c), got: map[uint32]*got{}}
 	r.AllowIllegalWrites = true
 	r.enc = hpack.NewEncoder(&r.block)
 	r.dec = hpack.NewDecoder(4096, nil)
@@ -56,7 +56,7 @@ func (s *server) connect() *raw {
 
 // dial opens a connection and shakes hands.
 func (s *server) dial(settings ...x2.Setting) *raw {
-	s.t.Helper()
+	s.T.Helper()
 	r := s.connect()
 	r.send(wire.Preface)
 	r.ok(r.WriteSettings(settings...))

@@ -70,7 +70,7 @@ func TestExtendedConnect(t *testing.T) {
 	if g := r.answer(1); string(g.body) != "GET /chat;early "+long+" end" || g.reset {
 		t.Errorf("got %d octets, reset %v", len(g.body), g.reset)
 	}
-	if o := s.seen(1)[0]; o.err != nil || o.status != 101 || o.method != "GET" {
+	if o := s.Seen(1)[0]; o.Err != nil || o.Status != 101 || o.Method != "GET" {
 		t.Errorf("observed %+v", o)
 	}
 }

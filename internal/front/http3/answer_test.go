@@ -68,7 +68,7 @@ func TestAnswers(t *testing.T) {
 				if text, err := got.try(got.request(c.method, "/", nil)); err == nil {
 					t.Errorf("got %q", text)
 				}
-				s.seen(1)
+				s.Seen(1)
 				return
 			}
 			r := got.do(got.request(c.method, "/", nil))
@@ -78,7 +78,7 @@ func TestAnswers(t *testing.T) {
 			if _, given := r.Header["Content-Type"]; given && c.status != 500 {
 				t.Errorf("a Content-Type was made up: %v", r.Header)
 			}
-			s.seen(1)
+			s.Seen(1)
 		})
 	}
 }
@@ -199,7 +199,7 @@ func TestFile(t *testing.T) {
 		x.Data([]byte(">"))
 	})
 	sums := make(chan int)
-	s.until("all of it has left", func() bool {
+	s.Until("all of it has left", func() bool {
 		post(x, func() { sums <- drained })
 		return <-sums == exchange.FileCost+2
 	})
@@ -232,7 +232,7 @@ func TestShortFile(t *testing.T) {
 	if text, err := c.try(c.request("GET", "/", nil)); err == nil {
 		t.Errorf("got %q", text)
 	}
-	if o := s.seen(1)[0]; o.err == nil || !strings.Contains(o.err.Error(), "shorter than it was") {
+	if o := s.Seen(1)[0]; o.Err == nil || !strings.Contains(o.Err.Error(), "shorter than it was") {
 		t.Errorf("observed %+v", o)
 	}
 }

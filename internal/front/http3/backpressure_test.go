@@ -82,7 +82,7 @@ func TestBackpressure(t *testing.T) {
 		return <-counts
 	}
 	last, same := 0, 0
-	s.until("the server waits", func() bool {
+	s.Until("the server waits", func() bool {
 		now := sent()
 		if now == last {
 			same++
@@ -103,8 +103,8 @@ func TestBackpressure(t *testing.T) {
 	if err != nil || rest != size-64<<10 {
 		t.Errorf("got %d more octets, %v", rest, err)
 	}
-	o := s.seen(1)[0]
-	if o.err != nil || o.out != size || f.most > f.window+16<<10 {
+	o := s.Seen(1)[0]
+	if o.Err != nil || o.Out != size || f.most > f.window+16<<10 {
 		t.Errorf("observed %+v, %d octets on their way at most", o, f.most)
 	}
 }
@@ -127,7 +127,7 @@ func TestSpool(t *testing.T) {
 	}
 	x := wait(t, f.x, "the answer has begun")
 	counts := make(chan int)
-	s.until("all of it has left the server, and nobody has read", func() bool {
+	s.Until("all of it has left the server, and nobody has read", func() bool {
 		post(x, func() { counts <- f.drained })
 		return <-counts == size
 	})
@@ -138,8 +138,8 @@ func TestSpool(t *testing.T) {
 	if n != size || err != nil {
 		t.Errorf("got %d octets, %v", n, err)
 	}
-	s.seen(1)
-	s.until("the spool is empty", func() bool { return store.Used() == 0 })
+	s.Seen(1)
+	s.Until("the spool is empty", func() bool { return store.Used() == 0 })
 }
 
 // TestGoneWhileBlocked is TestGone for an answer that the client does not read.
@@ -153,7 +153,7 @@ func TestGoneWhileBlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrClientGone) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrClientGone) {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -182,7 +182,7 @@ func TestSlowReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := s.seen(1)[0]; !errors.Is(o.err, front.ErrSlowReader) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, front.ErrSlowReader) {
 		t.Errorf("observed %+v", o)
 	}
 	if _, err := io.Copy(io.Discard, res.Body); err == nil {

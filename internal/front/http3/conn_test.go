@@ -32,7 +32,7 @@ func TestManyStreams(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s.seen(1000)
+	s.Seen(1000)
 	if n := s.front.Counters().Requests; n != 1000 {
 		t.Errorf("%d requests were counted", n)
 	}
@@ -182,7 +182,7 @@ func TestMaxConnections(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_ = first.conn.CloseWithError(0x100, "")
-	s.until("there is room again", func() bool { return dialer() == nil })
+	s.Until("there is room again", func() bool { return dialer() == nil })
 }
 
 // TestRetry shows that addresses are validated while there are many connections.
@@ -211,7 +211,7 @@ func TestDrain(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the idle connection stays")
 	}
-	s.until("no more requests are taken", func() bool {
+	s.Until("no more requests are taken", func() bool {
 		_, err := busy.try(busy.request("GET", "/", nil))
 		return err != nil
 	})
@@ -225,5 +225,5 @@ func TestDrain(t *testing.T) {
 		t.Errorf("got %q", r.body)
 	}
 	wait(t, drained, "it has drained")
-	s.until("no connection is left", func() bool { return s.front.Open() == 0 })
+	s.Until("no connection is left", func() bool { return s.front.Open() == 0 })
 }

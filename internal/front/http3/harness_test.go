@@ -1,20 +1,17 @@
 package http3
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,51 +21,20 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
+	"rickhouse/internal/testkit"
 )
 
 // patience is how long a test waits for what should happen.
-const patience = 30 * time.Second
+const patience = testkit.Patience
 
 // server is a Front with one Door.
 type server struct {
-	t     *testing.T
+	testkit.Observed
 	front *Front
 	door  *Door
 	url   string
 	addr  *net.UDPAddr
 	roots *x509.CertPool
-	log   logBuffer
-
-	mu       sync.Mutex
-	observed []observation
-}
-
-// observation is what Observe saw of an Exchange.
-type observation struct {
-	method, path, client string
-	version              exchange.Version
-	status               int
-	in, out              int64
-	err                  error
-	finished             bool
-}
-
-// logBuffer is a log that several goroutines may use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 type handler = exchange.HandlerFunc
@@ -107,11 +73,11 @@ type settings struct {
 // start serves h; change, if not nil, changes the settings.
 func start(t *testing.T, h exchange.Handler, change ...func(*settings)) *server {
 	t.Helper()
-	s := &server{t: t}
+	s := &server{Observed: testkit.Observed{T: t}}
 	cert, roots := certificate(t)
 	s.roots = roots
 	c := settings{parts: Parts{
-		Handler: h, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Observe: s.observe,
+		Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe,
 		TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
 	}}
 	for _, f := range change {
@@ -132,46 +98,12 @@ func start(t *testing.T, h exchange.Handler, change ...func(*settings)) *server 
 	}
 	t.Cleanup(func() {
 		s.door.Close()
-		s.until("no connection is left", func() bool { return s.front.Open() == 0 })
+		s.Until("no connection is left", func() bool { return s.front.Open() == 0 })
 		if t.Failed() {
-			t.Logf("log:\n%s", s.log.String())
+			t.Logf("log:\n%s", s.Log.String())
 		}
 	})
 	return s
-}
-
-func (s *server) observe(x *exchange.Exchange) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.observed = append(s.observed, observation{
-		string(x.Request.Method), string(x.Request.Path), string(x.Request.ClientAddr), x.Request.Version, x.Response.Status,
-		x.Stats.ContentIn, x.Stats.ContentOut, x.Stats.Err, x.Stats.Finished >= x.Stats.Received && x.Stats.Received > 0,
-	})
-}
-
-// seen waits until n Exchanges have been observed and returns them.
-func (s *server) seen(n int) []observation {
-	s.t.Helper()
-	var got []observation
-	s.until(fmt.Sprintf("%d exchanges are observed", n), func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		got = append([]observation(nil), s.observed...)
-		return len(got) >= n
-	})
-	return got
-}
-
-// until polls until done.
-func (s *server) until(what string, done func() bool) {
-	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !done() {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("it never came to this: %s\nlog:\n%s", what, s.log.String())
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
 }
 
 // client is one connection.
@@ -186,20 +118,20 @@ type client struct {
 
 // dial connects; configure, if not nil, changes how.
 func (s *server) dial(configure ...func(*quic.Config)) *client {
-	s.t.Helper()
+	s.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	s.t.Cleanup(cancel)
+	s.T.Cleanup(cancel)
 	q := &quic.Config{}
 	for _, f := range configure {
 		f(q)
 	}
 	conn, err := quic.DialAddr(ctx, s.addr.String(), s.tls(), q)
 	if err != nil {
-		s.t.Fatalf("connecting: %v", err)
+		s.T.Fatalf("connecting: %v", err)
 	}
-	s.t.Cleanup(func() { _ = conn.CloseWithError(0x100, "") })
+	s.T.Cleanup(func() { _ = conn.CloseWithError(0x100, "") })
 	tr := &h3.Transport{DisableCompression: true}
-	return &client{s.t, s, conn, tr.NewClientConn(conn), tr, ctx}
+	return &client{s.T, s, conn, tr.NewClientConn(conn), tr, ctx}
 }
 
 // request makes a request of a path.

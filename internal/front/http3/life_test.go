@@ -53,7 +53,7 @@ func TestGone(t *testing.T) {
 				x.Data([]byte("late"))
 				x.End()
 			})
-			if o := s.seen(1)[0]; !errors.Is(o.err, c.cause) {
+			if o := s.Seen(1)[0]; !errors.Is(o.Err, c.cause) {
 				t.Errorf("observed %+v", o)
 			}
 		})
@@ -78,7 +78,7 @@ func TestCutContent(t *testing.T) {
 		t.Errorf("the content ends by %v", err)
 	}
 	post(x, func() { x.Fail(err) })
-	if o := s.seen(1)[0]; !errors.Is(o.err, exchange.ErrClientGone) {
+	if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrClientGone) {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -99,7 +99,7 @@ func TestAbort(t *testing.T) {
 		if !errors.As(err, &cut) || cut.ErrorCode != h3.ErrCodeInternalError || !cut.Remote {
 			t.Errorf("begun %v: got %v", begun, err)
 		}
-		if o := s.seen(1)[0]; !errors.Is(o.err, io.ErrClosedPipe) {
+		if o := s.Seen(1)[0]; !errors.Is(o.Err, io.ErrClosedPipe) {
 			t.Errorf("observed %+v", o)
 		}
 	}
@@ -137,14 +137,14 @@ func TestPanic(t *testing.T) {
 		if err := <-done; err == nil {
 			t.Errorf("%s was answered", path)
 		}
-		if o := s.seen(i + 1)[i]; !errors.Is(o.err, errPanicked) {
+		if o := s.Seen(i + 1)[i]; !errors.Is(o.Err, errPanicked) {
 			t.Errorf("observed %+v", o)
 		}
 	}
 	if r := c.get("/x"); r.body != "hello /x" {
 		t.Errorf("got %q afterwards", r.body)
 	}
-	if log := s.log.String(); strings.Count(log, "a handler panicked") < 4 {
+	if log := s.Log.String(); strings.Count(log, "a handler panicked") < 4 {
 		t.Errorf("the log says\n%s", log)
 	}
 }
@@ -161,7 +161,7 @@ func TestLateCalls(t *testing.T) {
 	executor, generation := x.Executor, x.Generation
 	post(x, func() { x.Answer(200, "ok") })
 	<-done
-	s.seen(1)
+	s.Seen(1)
 	f, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestLateCalls(t *testing.T) {
 	if f.Close() == nil {
 		t.Error("the file was left open")
 	}
-	if log := s.log.String(); strings.Count(log, "used after its end") != 4 {
+	if log := s.Log.String(); strings.Count(log, "used after its end") != 4 {
 		t.Errorf("the log says\n%s", log)
 	}
 }

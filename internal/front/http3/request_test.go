@@ -26,8 +26,8 @@ func TestHello(t *testing.T) {
 	if r.Header.Get("Date") == "" {
 		t.Error("there is no Date")
 	}
-	o := s.seen(1)[0]
-	if o.method != "GET" || o.path != "/c" || o.status != 200 || o.out != 8 || o.version != exchange.HTTP3 || !o.finished || o.client != "127.0.0.1" {
+	o := s.Seen(1)[0]
+	if o.Method != "GET" || o.Path != "/c" || o.Status != 200 || o.Out != 8 || o.Version != exchange.HTTP3 || !o.Finished || o.Client != "127.0.0.1" {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -95,7 +95,7 @@ func TestContent(t *testing.T) {
 			if r.StatusCode != 200 || r.body != c.want || r.err != nil {
 				t.Errorf("got %d, %d octets, %v", r.StatusCode, len(r.body), r.err)
 			}
-			if o := s.seen(1)[0]; o.in != int64(len(c.want)) || o.out != int64(len(c.want)) || o.err != nil {
+			if o := s.Seen(1)[0]; o.In != int64(len(c.want)) || o.Out != int64(len(c.want)) || o.Err != nil {
 				t.Errorf("observed %+v", o)
 			}
 		})
@@ -117,7 +117,7 @@ func TestContentOnDemand(t *testing.T) {
 	for _, n := range []int{0, 3, 4} {
 		post(x, func() { x.Demand(n) })
 		want += n
-		s.until("what was demanded is delivered", func() bool {
+		s.Until("what was demanded is delivered", func() bool {
 			post(x, func() { sizes <- got.Len() })
 			return <-sizes == want
 		})
@@ -202,7 +202,7 @@ func TestLimits(t *testing.T) {
 			if c.reason == "" {
 				return
 			}
-			if o := s.seen(1)[0]; o.status != c.status || o.err == nil || !strings.Contains(o.err.Error(), c.reason) {
+			if o := s.Seen(1)[0]; o.Status != c.status || o.Err == nil || !strings.Contains(o.Err.Error(), c.reason) {
 				t.Errorf("observed %+v", o)
 			}
 		})
@@ -216,8 +216,8 @@ func TestLoggedPath(t *testing.T) {
 	r := c.request("GET", "/a%0Ab", nil)
 	setContent(r, 2, 2)
 	c.do(r)
-	s.seen(1)
-	if log := s.log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
+	s.Seen(1)
+	if log := s.Log.String(); !strings.Contains(log, "path=/a%0Ab\n") {
 		t.Errorf("log:\n%s", log)
 	}
 }
