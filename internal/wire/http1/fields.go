@@ -18,6 +18,7 @@ type framing struct {
 	upgradeAt               int // how many Fields came before Upgrade
 	upgrades                int
 	expect, expectOther     bool
+	nominated               [][]byte // values of Connection that name other fields
 }
 
 // fields reads the field lines of head from i on into req.
@@ -126,8 +127,9 @@ func (f *framing) note(field exchange.Field, req *exchange.Request) (keep bool, 
 	return true, err
 }
 
-func (f *framing) connection(list []byte) {
-	for len(list) > 0 {
+func (f *framing) connection(value []byte) {
+	others := false
+	for list := value; len(list) > 0; {
 		var option []byte
 		option, list = nextElement(list)
 		switch {
@@ -137,8 +139,43 @@ func (f *framing) connection(list []byte) {
 			f.keepAlive = true
 		case foldEqual(option, "upgrade"):
 			f.namesUpgrade = true
+		case len(option) > 0 && !foldEqual(option, "te"):
+			others = true
 		}
 	}
+	if others {
+		f.nominated = append(f.nominated, value)
+	}
+}
+
+// endToEnd removes the fields that Connection names (RFC 9110 §7.6.1), but for
+// those that are for all recipients: a client that could have one of those taken
+// off would hide from us what it has sent to whoever is before us.
+func (f *framing) endToEnd(fields []exchange.Field) []exchange.Field {
+	kept := fields[:0]
+	for _, field := range fields {
+		if forAll(field.Name) || !f.names(field.Name) {
+			kept = append(kept, field)
+		}
+	}
+	return kept
+}
+
+func (f *framing) names(name []byte) bool {
+	for _, list := range f.nominated {
+		if listHas(list, string(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+func forAll(name []byte) bool {
+	switch string(name) {
+	case "host", "content-length", "content-type", "content-encoding", "expect", "authorization", "cookie", "cache-control", "forwarded", "x-real-ip":
+		return true
+	}
+	return hasPrefix(name, "x-forwarded-")
 }
 
 func listHas(list []byte, name string) bool {
@@ -183,6 +220,10 @@ func (p *Parser) conclude(req *exchange.Request, f *framing) *exchange.Error {
 	}
 	p.Expect = f.expect && !old && req.ContentLength != 0
 	p.KeepAlive = !f.close && (!old || f.keepAlive)
+	if f.nominated != nil {
+		req.Fields = f.endToEnd(req.Fields)
+		f.upgradeAt = min(f.upgradeAt, len(req.Fields))
+	}
 	if f.upgrades == 1 && f.namesUpgrade && !old && len(f.upgrade.Value) > 0 {
 		req.Upgrade = f.upgrade.Value
 		req.Fields = append(req.Fields, exchange.Field{})
