@@ -6,6 +6,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http2"
+	"rickhouse/internal/supervise"
 )
 
 // doors are the fronts' parts on one loop. http2 is nil if it is off.
@@ -24,7 +25,7 @@ func (s *server) open() error {
 	for i, d := range s.doors {
 		tasks[i] = func() {
 			for _, ln := range s.listeners {
-				errs[i] = errors.Join(errs[i], d.http1.Serve(ln))
+				errs[i] = errors.Join(errs[i], d.http1.ServeBy(ln, s.lanes[i]))
 			}
 			if s.redirect != nil {
 				errs[i] = errors.Join(errs[i], d.http1.ServeBy(s.redirect, s.toHTTPS()))
@@ -38,12 +39,9 @@ func (s *server) open() error {
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
 // those of HTTP/2 to the door of the same loop.
 func (s *server) makeDoors() error {
-	parts := http1.Parts{Handler: s.router, Log: s.log, Store: s.store, Spool: s.cfg.Spool, TLS: s.tlsParts()}
-	if s.tele.Access != nil {
-		parts.Observe = s.tele.Access.Finished
-	}
+	parts := http1.Parts{Log: s.log, Store: s.store, Spool: s.cfg.Spool, TLS: s.tlsParts(), Observe: s.observe()}
 	multiplexed, err := http2.New(s.cfg.Front, s.cfg.HTTP2, http2.Parts{
-		Handler: parts.Handler, Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Observe: parts.Observe,
+		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Observe: parts.Observe,
 	})
 	if err != nil {
 		return err
@@ -74,6 +72,18 @@ func (s *server) makeDoors() error {
 	return nil
 }
 
+// observe returns what is told of every Exchange that is over.
+func (s *server) observe() func(*exchange.Exchange) {
+	log := s.tele.Access
+	if log == nil {
+		return supervise.Over
+	}
+	return func(x *exchange.Exchange) {
+		log.Finished(x)
+		supervise.Over(x)
+	}
+}
+
 // drainDoors ends accepting, and returns how many doors there are: every one tells
 // when its last connection is gone.
 func (s *server) drainDoors() int {
@@ -84,7 +94,7 @@ func (s *server) drainDoors() int {
 	}
 	for i, d := range s.doors {
 		s.loops[i].Post(exchange.TaskFunc(func() {
-			d.http1.Drain(func() { s.events <- event{kind: doorDrained} })
+			d.http1.Drain(func() { s.events.post(event{kind: doorDrained}) })
 			if d.http2 != nil {
 				d.http2.Drain()
 			}

@@ -48,10 +48,8 @@ func (s *server) openHTTP3() error {
 	slog.SetDefault(s.log)
 	t := s.tlsParts()
 	parts := http3.Parts{
-		Handler: s.router, TLS: t.TLS, Describe: t.Describe, Extra: t.Extra, Log: s.log, Store: s.store, Spool: s.cfg.Spool,
-	}
-	if s.tele.Access != nil {
-		parts.Observe = s.tele.Access.Finished
+		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Extra: t.Extra, Log: s.log, Store: s.store, Spool: s.cfg.Spool,
+		Observe: s.observe(),
 	}
 	var err error
 	if s.http3, err = http3.New(s.cfg.Front, s.cfg.HTTP3, parts); err != nil {
@@ -72,7 +70,7 @@ func (s *server) drainHTTP3() int {
 	n := 0
 	for _, q := range s.quic {
 		if q.door != nil {
-			q.door.Drain(func() { s.events <- event{kind: doorDrained} })
+			q.door.Drain(func() { s.events.post(event{kind: doorDrained}) })
 			n++
 		}
 	}

@@ -35,83 +35,96 @@ const closeLog = 2 * time.Second
 func Run(cfg config.Server, env Environment) (err error) {
 	tele := telemetry.Open(cfg.Telemetry, env.Stdout, env.Stderr)
 	defer func() { err = errors.Join(err, tele.Close(closeLog)) }()
-	s := &server{cfg: cfg, env: env, log: tele.Log, tele: tele, events: make(chan event, 64)}
+	s := newServer(cfg, env, tele)
 	if err := s.start(); err != nil {
 		s.kill()
 		return err
 	}
-	return s.wait()
-}
-
-// event is what the loops tell the goroutine that runs the server.
-type event struct {
-	kind eventKind
-	app  int
-	err  error
-}
-
-type eventKind uint8
-
-const (
-	appReady eventKind = iota
-	appFailed
-	doorDrained
-	appStopped
-	loopEnded
-)
-
-// wait lives through the server's life.
-func (s *server) wait() error {
-	waiting := len(s.apps)
-	if waiting == 0 {
-		if err := s.serve(); err != nil {
-			return err
-		}
+	serving, err := s.live()
+	var stop stopping
+	if errors.As(err, &stop) {
+		s.log.Info("stopping", "signal", stop.signal.String(), "within", s.cfg.General.ShutdownTimeout)
+		return s.stop(serving)
 	}
-	for {
-		select {
-		case sig := <-s.env.Signals:
-			s.log.Info("stopping", "signal", sig.String(), "within", s.cfg.General.ShutdownTimeout)
-			return s.stop(waiting == 0)
-		case e := <-s.events:
-			switch e.kind {
-			case appReady:
-				if waiting--; waiting > 0 {
-					continue
-				}
-				if err := s.serve(); err != nil {
-					return err
-				}
-			case appFailed:
-				s.kill()
-				return s.startError(e)
-			case loopEnded:
-				s.kill()
-				return fmt.Errorf("an event loop ended: %w", e.err)
-			}
-		}
-	}
+	s.kill()
+	return err
 }
 
-// serve opens the doors, as all that answers is ready.
-func (s *server) serve() error {
+// stopping is the error that ends waiting when a signal asks for it.
+type stopping struct{ signal os.Signal }
+
+func (e stopping) Error() string { return "stopped by " + e.signal.String() }
+
+// live lives through the server's life, until an error ends it. It reports
+// whether requests were served by then.
+func (s *server) live() (serving bool, err error) {
+	if err := s.await(s.now.ready, nil, s.signaled); err != nil {
+		return false, err
+	}
+	if err := s.now.failed(); err != nil {
+		return false, s.startError(err)
+	}
 	if err := s.open(); err != nil {
-		s.kill()
-		return err
+		return false, err
 	}
 	s.announce()
+	never := func() bool { return false }
+	return true, s.await(never, nil, s.signaled)
+}
+
+func (s *server) signaled(sig os.Signal) error { return stopping{sig} }
+
+// await deals with what happens until done reports true. A signal, the end of the
+// time and the end of a loop can end it with an error.
+func (s *server) await(done func() bool, deadline <-chan time.Time, signaled func(os.Signal) error) error {
+	for !done() {
+		select {
+		case sig := <-s.env.Signals:
+			if err := signaled(sig); err != nil {
+				return err
+			}
+		case <-s.events.filled:
+			if e, ok := s.events.take(); ok {
+				if err := s.happened(e); err != nil {
+					return err
+				}
+			}
+		case <-deadline:
+			return fmt.Errorf("shutdown_timeout (%v) is over", s.cfg.General.ShutdownTimeout)
+		}
+	}
+	return nil
+}
+
+// happened notes an event. An error ends the server.
+func (s *server) happened(e event) error {
+	switch e.kind {
+	case appReady:
+		e.app.ready, e.app.info = true, e.info
+	case appFailed:
+		e.app.failed = e.err
+	case appStopped:
+		delete(s.apps, e.app)
+		s.lostByUs += e.lost
+	case unused:
+		s.retire(e.generation)
+	case doorDrained:
+		s.drained++
+	case loopEnded:
+		return fmt.Errorf("an event loop ended: %w", e.err)
+	}
 	return nil
 }
 
 // startError shows what Python has to say and returns the reason in one line.
-func (s *server) startError(e event) error {
+func (s *server) startError(err error) error {
 	var failed *python.StartError
-	if errors.As(e.err, &failed) && failed.Traceback != "" {
+	if errors.As(err, &failed) && failed.Traceback != "" {
 		if _, err := io.WriteString(s.env.Stderr, strings.TrimRight(failed.Traceback, "\n")+"\n"); err != nil {
 			return fmt.Errorf("showing the traceback: %w", err)
 		}
 	}
-	return fmt.Errorf("application %s cannot be started: %w", s.cfg.Apps[e.app].Name, e.err)
+	return err
 }
 
 // stop ends the server in order. The end of the time cuts what is left, and a
@@ -122,10 +135,11 @@ func (s *server) stop(serving bool) error {
 	defer deadline.Stop()
 	var late error
 	if serving {
-		for i, a := range s.apps {
-			s.loopOf(i).Post(exchange.TaskFunc(a.Drain))
+		for a := range s.apps {
+			a.home.Post(exchange.TaskFunc(a.app.Drain))
 		}
-		err := s.await(doorDrained, s.drainDoors(), deadline.C)
+		doors := s.drainDoors()
+		err := s.await(func() bool { return s.drained == doors }, deadline.C, atOnce)
 		switch {
 		case errors.Is(err, errAtOnce):
 			return s.cut(err)
@@ -134,59 +148,29 @@ func (s *server) stop(serving bool) error {
 			s.closeDoors()
 		}
 	}
-	n, err := s.stopApps(until)
-	if err != nil {
+	for a := range s.apps {
+		s.stopApp(a, until)
+	}
+	if err := s.await(func() bool { return len(s.apps) == 0 }, nil, atOnce); err != nil {
 		return s.cut(err)
 	}
 	s.release()
 	switch {
 	case late != nil:
 		return late
-	case n > 0:
-		return fmt.Errorf("%d requests were cut at the end of shutdown_timeout", n)
+	case s.lostByUs > 0:
+		return fmt.Errorf("%d requests were cut at the end of shutdown_timeout", s.lostByUs)
 	}
 	s.log.Info("stopped")
 	return nil
 }
 
-// stopApps stops the applications, each of which bounds its own stop, and returns
-// how many requests they lost.
-func (s *server) stopApps(until time.Time) (n int, err error) {
-	lost := make(chan int, len(s.apps))
-	for i, a := range s.apps {
-		s.loopOf(i).Post(exchange.TaskFunc(func() {
-			a.Stop(time.Until(until), func(n int) {
-				lost <- n
-				s.events <- event{kind: appStopped}
-			})
-		}))
-	}
-	if err := s.await(appStopped, len(s.apps), nil); err != nil {
-		return 0, err
-	}
-	for range s.apps {
-		n += <-lost
-	}
-	return n, nil
-}
-
 var errAtOnce = errors.New("stopped at once by a further SIGINT")
 
-// await waits for n events of a kind.
-func (s *server) await(kind eventKind, n int, deadline <-chan time.Time) error {
-	for n > 0 {
-		select {
-		case e := <-s.events:
-			if e.kind == kind {
-				n--
-			}
-		case sig := <-s.env.Signals:
-			if sig == syscall.SIGINT {
-				return errAtOnce
-			}
-		case <-deadline:
-			return fmt.Errorf("shutdown_timeout (%v) is over", s.cfg.General.ShutdownTimeout)
-		}
+// atOnce is what signals do while the server stops.
+func atOnce(sig os.Signal) error {
+	if sig == syscall.SIGINT {
+		return errAtOnce
 	}
 	return nil
 }

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
-	"rickhouse/internal/back/python"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
 	"rickhouse/internal/config"
@@ -18,40 +16,54 @@ import (
 	"rickhouse/internal/front/http3"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
-	"rickhouse/internal/route"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/supervise"
 	"rickhouse/internal/telemetry"
-	wire "rickhouse/internal/wire/worker"
 	"rickhouse/internal/worker"
-	side "rickhouse/python"
 )
 
-// server is a Server of the configuration in the making, running or ending. It
-// belongs to the goroutine that called Run.
+// server is what lives as long as the process: loops, sockets, what stores and
+// logs. What belongs to one configuration is a generation. It belongs to the
+// goroutine that called Run.
 type server struct {
 	cfg    config.Server
 	env    Environment
 	log    *slog.Logger
 	tele   *telemetry.Telemetry
-	events chan event
+	events *mailbox
 
 	loops     []*loop.Loop
+	lanes     []*supervise.Lane // one for each loop
+	shared    *supervise.SharedLane
 	running   sync.WaitGroup
 	listeners []*listen.Listener
 	redirect  *listen.Listener // of redirect_http, or nil
 	certs     *certs.Store     // nil without TLS
 	store     *spool.Store
-	spawner   *worker.Spawner
-	apps      []*python.App
-	infos     []wire.Info
-	router    *route.Router
-	files     []*static.Handler
-	pool      *static.Pool // of files; nil if there are none
+	pool      *static.Pool // for files; nil before it is needed
 	front     *http1.Front
 	doors     []doors
 	http3     *http3.Front // nil without HTTP/3
 	quic      []quicSocket
-	released  bool
+
+	spawner *worker.Spawner // of applications; nil before there was one
+	root    string          // what the spawner's processes run
+	started int             // applications, ever
+	apps    map[*application]struct{}
+
+	now         *generation
+	generations map[*generation]struct{} // those that are not closed
+
+	drained  int // doors, while stopping
+	lostByUs int // requests that applications could not serve, while stopping
+	released bool
+}
+
+func newServer(cfg config.Server, env Environment, tele *telemetry.Telemetry) *server {
+	return &server{
+		cfg: cfg, env: env, log: tele.Log, tele: tele, events: newMailbox(), shared: &supervise.SharedLane{},
+		apps: map[*application]struct{}{}, generations: map[*generation]struct{}{},
+	}
 }
 
 // start brings up everything but accepting.
@@ -72,11 +84,12 @@ func (s *server) start() error {
 	if err := s.startLoops(); err != nil {
 		return err
 	}
-	handlers, err := s.startApps()
+	g, err := s.newGeneration(s.cfg, nil)
 	if err != nil {
 		return err
 	}
-	return s.startRoutes(handlers)
+	s.use(g)
+	return nil
 }
 
 func (s *server) startLoops() error {
@@ -91,10 +104,10 @@ func (s *server) startLoops() error {
 		if err != nil {
 			return err
 		}
-		s.loops = append(s.loops, l)
+		s.loops, s.lanes = append(s.loops, l), append(s.lanes, &supervise.Lane{})
 		s.running.Go(func() {
 			if err := l.Run(); err != nil {
-				s.events <- event{kind: loopEnded, err: err}
+				s.events.post(event{kind: loopEnded, err: err})
 			}
 		})
 	}
@@ -105,83 +118,15 @@ func (s *server) startLoops() error {
 // worker can answer, and every further one costs wake-ups (docs/adr/0002).
 func defaultLoops(processors int) int { return max(1, processors/4) }
 
-func (s *server) loopOf(app int) *loop.Loop { return s.loops[app%len(s.loops)] }
-
-// startApps starts the applications, and returns them by name.
-func (s *server) startApps() (map[string]exchange.Handler, error) {
-	handlers := map[string]exchange.Handler{}
-	if len(s.cfg.Apps) == 0 {
-		return handlers, nil
-	}
-	root, err := worker.Unpack(side.Files(), s.env.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	s.spawner = worker.NewSpawner()
-	s.infos = make([]wire.Info, len(s.cfg.Apps))
-	for i, c := range s.cfg.Apps {
-		program, err := s.program(c, root)
-		if err != nil {
-			return nil, fmt.Errorf("application %s: %w", c.Name, err)
-		}
-		log := s.log.With(telemetry.AppKey, c.Name)
-		a, err := python.New(c.Config, python.Parts{
-			Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: s.loopOf(i), Spawner: s.spawner,
-			Program: program, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory), Log: log,
-			Output: func(number int, stream string, line []byte) {
-				log.Info(string(line), telemetry.WorkerKey, number, "stream", stream)
-			},
-			OnReady: func(info wire.Info) {
-				s.infos[i] = info
-				s.events <- event{kind: appReady, app: i}
-			},
-			OnFailed: func(err *python.StartError) { s.events <- event{kind: appFailed, app: i, err: err} },
-		})
-		if err != nil {
-			return nil, fmt.Errorf("application %s: %w", c.Name, err)
-		}
-		s.apps = append(s.apps, a)
-		handlers[c.Name] = a
-		s.loopOf(i).Post(exchange.TaskFunc(a.Start))
-	}
-	return handlers, nil
-}
-
-func (s *server) program(c config.App, root string) (worker.Program, error) {
-	dir := c.Directory
-	if dir == "" {
-		dir = "."
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return worker.Program{}, fmt.Errorf("finding the directory: %w", err)
-	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return worker.Program{}, fmt.Errorf("the directory %s is not there: set directory (--dir) to the application's folder", dir)
-	}
-	interpreter, err := worker.Interpreter(c.Python, dir, s.env.Getenv)
-	if err != nil {
-		return worker.Program{}, err
-	}
-	return worker.Program{Interpreter: interpreter, Root: root, Directory: dir, Environment: c.Environment}, nil
-}
-
 // announce says that the server serves.
 func (s *server) announce() {
 	b := telemetry.Banner{Version: s.env.Version, PID: os.Getpid(), Config: s.cfg.File}
 	for _, l := range s.listeners {
 		b.Addresses = append(b.Addresses, l.Addr().URL())
 	}
-	for i, c := range s.cfg.Apps {
-		info := s.infos[i]
-		b.Apps = append(b.Apps, telemetry.BannerApp{
-			Name: c.Name, Target: c.Target(), Interface: info.Interface, Workers: c.Workers, Threads: c.Threads,
-			Python: info.Implementation + " " + info.Python, Twin: info.Twin,
-		})
-		if info.Twin == "python" && c.Twin == "auto" {
-			s.log.Warn("no extension fits this interpreter: requests are served in pure Python, which is slower",
-				telemetry.AppKey, c.Name, "python", info.Implementation+" "+info.Python)
-		}
+	for _, a := range s.now.apps {
+		b.Apps = append(b.Apps, a.banner())
+		s.warnOfTwin(a)
 	}
 	telemetry.Announce(s.log, s.tele.Err, b)
 	s.trust()
@@ -190,11 +135,19 @@ func (s *server) announce() {
 	}
 }
 
+func (s *server) warnOfTwin(a *application) {
+	if a.info.Twin == "python" && a.cfg.Twin == "auto" {
+		s.log.Warn("no extension fits this interpreter: requests are served in pure Python, which is slower",
+			telemetry.AppKey, a.cfg.Name, "python", a.info.Implementation+" "+a.info.Python)
+	}
+}
+
 // kill ends everything without waiting for anybody.
 func (s *server) kill() {
-	loops, tasks := make([]*loop.Loop, len(s.apps)), make([]func(), len(s.apps))
-	for i, a := range s.apps {
-		loops[i], tasks[i] = s.loopOf(i), a.Kill
+	var loops []*loop.Loop
+	var tasks []func()
+	for a := range s.apps {
+		loops, tasks = append(loops, a.home), append(tasks, a.app.Kill)
 	}
 	s.closeDoors()
 	s.onLoops(loops, tasks)
@@ -221,7 +174,12 @@ func (s *server) release() {
 	if s.certs != nil {
 		s.certs.Close()
 	}
-	s.closeFiles()
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	for g := range s.generations {
+		g.close(s.warn)
+	}
 	if s.spawner != nil {
 		s.spawner.Close()
 	}
@@ -231,6 +189,8 @@ func (s *server) release() {
 		}
 	}
 }
+
+func (s *server) warn(text string, err error) { s.log.Warn(text, "error", err) }
 
 // onLoops runs each task on its loop and waits for all of them.
 func (s *server) onLoops(loops []*loop.Loop, tasks []func()) {

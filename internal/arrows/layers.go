@@ -17,7 +17,7 @@ func Layers() []Layer {
 	return []Layer{
 		{0, []string{"internal/exchange", "internal/units", "python"}},
 		{1, []string{"internal/wire/*", "internal/certs", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry"}},
-		{2, []string{"internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route"}},
+		{2, []string{"internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route", "internal/supervise"}},
 		{3, []string{"internal/front/*", "internal/back/*"}},
 		{4, []string{"internal/config"}},
 		{5, []string{"internal/app"}},

@@ -90,6 +90,9 @@ type Exchange struct {
 	Server Server
 	// Route holds what routing decided for this request.
 	Route RouteInfo
+	// Lease, if not nil, is what keeps alive whatever may still answer: it is run
+	// once, on Executor, when the front takes the Exchange back.
+	Lease Task
 
 	// HeadSent is true once a final (not interim) Head went to the Client. The
 	// front sets it.

@@ -59,6 +59,9 @@ type Handoff struct {
 	Remote netip.AddrPort
 	// Addr is where it came in.
 	Addr listen.Addr
+	// Handler answers the requests that come this way; nil for the one that the
+	// front end has.
+	Handler exchange.Handler
 	// TLS is what is known of the TLS session, as exchange.Request has it; nil
 	// where the connection has none.
 	TLS []byte

@@ -27,7 +27,7 @@ func (c *conn) handOff() {
 	c.state, c.w = closed, nil
 	remote, _ := netip.ParseAddr(string(c.addr[:c.addrLen]))
 	h := Handoff{
-		Stream: c.s, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen,
+		Stream: c.s, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen, Handler: c.o.handler,
 		TLS: c.tls, Extra: c.o.Extra, Closed: d.closed,
 	}
 	if w == nil {

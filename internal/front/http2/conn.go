@@ -26,6 +26,7 @@ const (
 type conn struct {
 	d          *Door
 	o          *front.Origin
+	handler    exchange.Handler
 	s          loop.Stream
 	tls        []byte
 	extra      []exchange.Field
@@ -74,6 +75,9 @@ type block struct {
 
 func (d *Door) newConn(h front.Handoff) *conn {
 	c := &conn{d: d, o: d.origin(h.Addr), s: h.Stream, tls: h.TLS, extra: h.Extra, closed: h.Closed}
+	if c.handler = h.Handler; c.handler == nil {
+		c.handler = d.f.parts.Handler
+	}
 	c.peer(h.Remote)
 	c.timer.Task = (*timeout)(c)
 	c.streams = map[uint32]*stream{}

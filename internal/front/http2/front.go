@@ -13,7 +13,7 @@ import (
 
 // Parts are what a Front works with.
 type Parts struct {
-	// Handler answers every Exchange.
+	// Handler answers every Exchange that came with no other.
 	Handler exchange.Handler
 	// Log gets a line for each client that breaks a rule.
 	Log *slog.Logger

@@ -183,5 +183,5 @@ func (c *conn) begin(s *stream) {
 	if limit := c.d.f.common.KeepaliveRequests; limit > 0 && c.requests >= limit {
 		c.drain()
 	}
-	c.d.f.parts.Handler.Serve(x)
+	c.handler.Serve(x)
 }

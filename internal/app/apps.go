@@ -1,0 +1,159 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"rickhouse/internal/back/python"
+	"rickhouse/internal/config"
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
+	"rickhouse/internal/telemetry"
+	wire "rickhouse/internal/wire/worker"
+	"rickhouse/internal/worker"
+	side "rickhouse/python"
+)
+
+// application is a Python application that runs. It belongs to the goroutine that
+// called Run, its app to home.
+type application struct {
+	cfg   config.App
+	home  *loop.Loop
+	app   *python.App
+	ready bool
+	info  wire.Info // once it is ready
+	// failed is why it could not be started, or nil.
+	failed error
+	// users is how many generations it belongs to that are not closed.
+	users    int
+	stopping bool
+}
+
+// startApps gives g its applications: those of before that are the same, and new
+// ones.
+func (s *server) startApps(g, before *generation) error {
+	for _, c := range g.cfg.Apps {
+		a := before.same(c)
+		if a == nil {
+			var err error
+			if a, err = s.startApp(c); err != nil {
+				return fmt.Errorf("application %s: %w", c.Name, err)
+			}
+		}
+		a.users++
+		g.apps = append(g.apps, a)
+	}
+	return nil
+}
+
+// same returns the application that is as c has it, or nil.
+func (g *generation) same(c config.App) *application {
+	if g == nil {
+		return nil
+	}
+	for _, a := range g.apps {
+		if reflect.DeepEqual(a.cfg, c) {
+			return a
+		}
+	}
+	return nil
+}
+
+// startApp starts an application: an event tells when it is ready.
+func (s *server) startApp(c config.App) (*application, error) {
+	if s.root == "" {
+		root, err := worker.Unpack(side.Files(), s.env.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		s.root, s.spawner = root, worker.NewSpawner()
+	}
+	program, err := s.program(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &application{cfg: c, home: s.loops[s.started%len(s.loops)]}
+	log := s.log.With(telemetry.AppKey, c.Name)
+	a.app, err = python.New(c.Config, python.Parts{
+		Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: a.home, Spawner: s.spawner,
+		Program: program, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory), Log: log,
+		Output: func(number int, stream string, line []byte) {
+			log.Info(string(line), telemetry.WorkerKey, number, "stream", stream)
+		},
+		OnReady:  func(info wire.Info) { s.events.post(event{kind: appReady, app: a, info: info}) },
+		OnFailed: func(err *python.StartError) { s.events.post(event{kind: appFailed, app: a, err: err}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.started++
+	s.apps[a] = struct{}{}
+	a.home.Post(exchange.TaskFunc(a.app.Start))
+	return a, nil
+}
+
+// ready reports whether every application of g is ready, or one has failed.
+func (g *generation) ready() bool {
+	for _, a := range g.apps {
+		if !a.ready && a.failed == nil {
+			return g.failed() != nil
+		}
+	}
+	return true
+}
+
+// failed returns why an application of g could not be started, or nil.
+func (g *generation) failed() error {
+	for _, a := range g.apps {
+		if a.failed != nil {
+			return fmt.Errorf("application %s cannot be started: %w", a.cfg.Name, a.failed)
+		}
+	}
+	return nil
+}
+
+// stopApp has an application finish what it has begun, by a time at the latest. An
+// event tells when it has.
+func (s *server) stopApp(a *application, until time.Time) {
+	if a.stopping {
+		return
+	}
+	a.stopping = true
+	a.home.Post(exchange.TaskFunc(func() {
+		a.app.Stop(time.Until(until), func(lost int) {
+			s.events.post(event{kind: appStopped, app: a, lost: lost})
+		})
+	}))
+}
+
+// program says what the workers of an application run.
+func (s *server) program(c config.App) (worker.Program, error) {
+	dir := c.Directory
+	if dir == "" {
+		dir = "."
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return worker.Program{}, fmt.Errorf("finding the directory: %w", err)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return worker.Program{}, fmt.Errorf("the directory %s is not there: set directory (--dir) to the application's folder", dir)
+	}
+	interpreter, err := worker.Interpreter(c.Python, dir, s.env.Getenv)
+	if err != nil {
+		return worker.Program{}, err
+	}
+	return worker.Program{Interpreter: interpreter, Root: s.root, Directory: dir, Environment: c.Environment}, nil
+}
+
+// banner says what is served with a.
+func (a *application) banner() telemetry.BannerApp {
+	c := a.cfg
+	return telemetry.BannerApp{
+		Name: c.Name, Target: c.Target(), Interface: a.info.Interface, Workers: c.Workers, Threads: c.Threads,
+		Python: a.info.Implementation + " " + a.info.Python, Twin: a.info.Twin,
+	}
+}

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"rickhouse/internal/back/static"
+	"rickhouse/internal/config"
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/route"
+	"rickhouse/internal/supervise"
+)
+
+// generation is what belongs to one configuration: what answers, and the routes
+// to it. Applications whose settings did not change belong to several. It belongs
+// to the goroutine that called Run.
+type generation struct {
+	cfg    config.Server
+	apps   []*application // in the order of the configuration
+	router *route.Router
+	// closers are to be closed when the generation is unused, last one first.
+	closers []io.Closer
+}
+
+// newGeneration makes all that answers by cfg. Applications of before that are as
+// cfg has them are taken over; the others are started, and returned as well. What
+// was made is in the generation even if there is an error.
+func (s *server) newGeneration(cfg config.Server, before *generation) (*generation, error) {
+	g := &generation{cfg: cfg}
+	s.generations[g] = struct{}{}
+	if err := s.startApps(g, before); err != nil {
+		return g, err
+	}
+	list := make([]route.Route, len(cfg.Routes))
+	for i, c := range cfg.Routes {
+		list[i] = route.Route{Config: c.Config}
+		if err := s.answerer(g, c, &list[i]); err != nil {
+			return g, err
+		}
+	}
+	g.router = route.New(list)
+	return g, nil
+}
+
+// answerer makes what answers where r matches, if that is no matter of routes
+// alone.
+func (s *server) answerer(g *generation, c config.Route, r *route.Route) error {
+	switch {
+	case c.App != "":
+		r.Handler = g.app(c.App)
+	case c.Files.Files != "":
+		return s.openFiles(g, c, r)
+	}
+	return nil
+}
+
+// app returns the application of that name.
+func (g *generation) app(name string) exchange.Handler {
+	for _, a := range g.apps {
+		if a.cfg.Name == name {
+			return a.app
+		}
+	}
+	return nil // config makes sure that there is one
+}
+
+// openFiles makes r answer with the files of c.
+func (s *server) openFiles(g *generation, c config.Route, r *route.Route) error {
+	if s.pool == nil {
+		s.pool = static.NewPool()
+	}
+	h, err := static.New(c.Files, s.pool)
+	if err != nil {
+		return fmt.Errorf("files = %q: %w", c.Files.Files, err)
+	}
+	g.closers = append(g.closers, h)
+	r.Name, r.Mounted = "files", strings.HasSuffix(c.Path, "/*")
+	r.Passing = h.Before
+	return nil
+}
+
+// use has g answer from now on, on every lane. What answered before is retired
+// when nothing uses it any more.
+func (s *server) use(g *generation) {
+	sg := supervise.NewGeneration(g.router, len(s.lanes)+1, func() {
+		s.events.post(event{kind: unused, generation: g})
+	})
+	tasks := make([]func(), len(s.loops))
+	for i := range s.loops {
+		tasks[i] = func() { s.lanes[i].Use(sg) }
+	}
+	s.onLoops(s.loops, tasks)
+	s.shared.Use(sg)
+	s.now = g
+}
+
+// retire closes g, which nothing uses any more.
+func (s *server) retire(g *generation) {
+	delete(s.generations, g)
+	g.close(s.warn)
+	for _, a := range g.apps {
+		if a.users--; a.users == 0 {
+			s.stopApp(a, time.Now().Add(s.cfg.General.ShutdownTimeout))
+		}
+	}
+}
+
+// close gives back what g holds. Nothing uses it any more.
+func (g *generation) close(warn func(text string, err error)) {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		if err := g.closers[i].Close(); err != nil {
+			warn("cannot close what a route answers with", err)
+		}
+	}
+	g.closers = nil
+}
