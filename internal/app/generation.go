@@ -39,6 +39,9 @@ func (s *server) newGeneration(cfg config.Server, before *generation) (*generati
 		if err := s.answerer(g, c, &list[i]); err != nil {
 			return g, err
 		}
+		if err := s.chain(c, &list[i]); err != nil {
+			return g, err
+		}
 	}
 	g.router = route.New(list)
 	return g, nil

@@ -10,6 +10,7 @@ import (
 	"rickhouse/internal/back/python"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
+	"rickhouse/internal/chain"
 	"rickhouse/internal/front"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/front/http3"
@@ -47,14 +48,18 @@ type App struct {
 	python.Config
 }
 
-// Route is a route and the files that answer there, if it has any.
+// Route is a route, the files that answer there, if it has any, and what it
+// carries besides.
 type Route struct {
 	route.Config
 	Files static.Config
+	Chain chain.Config
 }
 
 // Validate reports every mistake in r, each as "key: what is wrong".
-func (r Route) Validate() error { return errors.Join(r.Config.Validate(), r.Files.Validate()) }
+func (r Route) Validate() error {
+	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Chain.Validate())
+}
 
 // Answers returns the keys of r that say who answers.
 func (r Route) Answers() []string {

@@ -15,6 +15,10 @@ type Route struct {
 	// Passing, if not nil, makes the Handler of one that may leave a request to
 	// the routes below, which next tries.
 	Passing func(next exchange.Handler) exchange.Handler
+	// Wrap, if not nil, puts a Handler before whatever answers, redirects and fixed
+	// answers included. What a Passing Handler leaves to the routes below stays behind
+	// it. It is called once.
+	Wrap func(next exchange.Handler) exchange.Handler
 	// Name is what the logs call the route, if it is not App.
 	Name string
 	// Mounted makes what the segments of the path took the mount point, as Strip
@@ -62,6 +66,9 @@ func New(routes []Route) *Router {
 		if make := routes[i].Passing; make != nil {
 			r.routes[i].handler = make(after{r, i + 1})
 		}
+		if wrap := routes[i].Wrap; wrap != nil {
+			r.routes[i].wrap(wrap)
+		}
 	}
 	return r
 }
@@ -85,6 +92,28 @@ func newRule(c *Route) rule {
 		u.name = c.Name
 	}
 	return u
+}
+
+// wrap puts a Handler before what answers.
+func (c *rule) wrap(before func(exchange.Handler) exchange.Handler) {
+	if c.handler == nil {
+		c.handler = own{&rule{path: c.path, redirect: c.redirect, fixed: c.fixed}}
+		c.redirect, c.fixed = nil, nil
+	}
+	c.handler = before(c.handler)
+}
+
+// own answers with the redirect or the fixed answer of a rule behind a Handler.
+type own struct{ c *rule }
+
+func (o own) Serve(x *exchange.Exchange) {
+	var m match
+	o.c.path.matches(x.Request.Path, &m)
+	if o.c.redirect != nil {
+		o.c.redirect.serve(x, &m)
+		return
+	}
+	o.c.fixed.serve(x)
 }
 
 func newHost(s string) host {

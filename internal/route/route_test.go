@@ -123,3 +123,56 @@ func TestServeAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
+
+// stamp is a Handler that leaves a mark and passes on.
+type stamp struct {
+	next exchange.Handler
+	seen int
+}
+
+func (s *stamp) Serve(x *exchange.Exchange) {
+	s.seen++
+	x.Response.Add("X-Stamp", "1")
+	s.next.Serve(x)
+}
+
+func TestWhatWrapsStandsBeforeWhateverAnswers(t *testing.T) {
+	marks := make([]*stamp, 4)
+	wrap := func(i int) func(exchange.Handler) exchange.Handler {
+		return func(next exchange.Handler) exchange.Handler {
+			marks[i] = &stamp{next: next}
+			return marks[i]
+		}
+	}
+	pass := func(next exchange.Handler) exchange.Handler { return next }
+	app := &answer{}
+	r := New([]Route{
+		{Config: Config{Path: "/u/{id}", Redirect: "/users/{id}"}, Wrap: wrap(0)},
+		{Config: Config{Path: "/ok", Respond: "ok"}, Wrap: wrap(1)},
+		{Config: Config{Path: "/f/*"}, Passing: pass, Wrap: wrap(2)},
+		{Config: Config{App: "a"}, Handler: app, Wrap: wrap(3)},
+	})
+	for _, tt := range []struct {
+		path   string
+		status int
+		seen   [4]int
+	}{
+		{"/u/7", 302, [4]int{1, 0, 0, 0}},
+		{"/ok", 200, [4]int{1, 1, 0, 0}},
+		{"/f/x", 0, [4]int{1, 1, 1, 1}},
+		{"/", 0, [4]int{1, 1, 1, 2}},
+	} {
+		x, cl := request("h", tt.path)
+		r.Serve(x)
+		seen := [4]int{marks[0].seen, marks[1].seen, marks[2].seen, marks[3].seen}
+		if cl.status != tt.status || seen != tt.seen || !x.Response.Has([]byte("x-stamp")) {
+			t.Errorf("%s: %d, passed %v, want %d, %v", tt.path, cl.status, seen, tt.status, tt.seen)
+		}
+		if tt.path == "/u/7" && string(x.Response.Fields[1].Value) != "/users/7" {
+			t.Errorf("the redirect leads to %s", x.Response.Fields[1].Value)
+		}
+	}
+	if app.served != 2 {
+		t.Errorf("the application answered %d times, want 2", app.served)
+	}
+}

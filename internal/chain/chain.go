@@ -1,0 +1,43 @@
+package chain
+
+import (
+	"errors"
+	"slices"
+
+	"rickhouse/internal/exchange"
+)
+
+// Config is what a route carries besides what answers it. The zero value is
+// nothing.
+type Config struct {
+	Edits EditsConfig
+}
+
+// WithDefaults returns c with the zero fields of what it asks for replaced.
+func (c Config) WithDefaults() Config { return c }
+
+// Validate reports every mistake in c, each as "key: what is wrong".
+func (c Config) Validate() error {
+	return errors.Join(c.Edits.Validate())
+}
+
+// wrapper puts a Handler before another. It may be called by any number of
+// Executors once made.
+type wrapper func(next exchange.Handler) exchange.Handler
+
+// New makes what puts the chain of a valid Config before a Handler, or nil if
+// that asks for nothing. What it returns may be used once.
+func New(c Config) (func(next exchange.Handler) exchange.Handler, error) {
+	c = c.WithDefaults()
+	list := []wrapper{newEdits(c.Edits)}
+	list = slices.DeleteFunc(list, func(w wrapper) bool { return w == nil })
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return func(next exchange.Handler) exchange.Handler {
+		for _, w := range slices.Backward(list) {
+			next = w(next)
+		}
+		return next
+	}, nil
+}
