@@ -155,7 +155,9 @@ class Bench:
         run.mkdir(exist_ok=True)
         port = free_port()
         app = row.apps[peer.interface]
-        if peer.interface == "static":
+        if row.path != "/":
+            _files(run, port, row)
+        elif peer.interface == "static":
             _static(run, port, row)
         if row.tls:
             _secure(run, port)
@@ -189,7 +191,7 @@ class Bench:
                     lambda c=c: rows.measure_stream(row, server, self.load, c, self.o.seconds),
                 )
             return
-        loads.wrk(server.port, 32, 1, row.wrk, row.tls)
+        loads.wrk(server.port, 32, 1, row.wrk, row.tls, row.path)
         if row.kind == "idle":
             self._measure(number, row, peer, 0, lambda: rows.measure_idle(row, server, self.load))
             return
@@ -248,7 +250,16 @@ def _static(run: Path, port: int, row: rows.Row) -> None:
     """Write the configuration and the file of nginx."""
     name = row.apps["static"] + ".txt"
     (run / name).write_bytes(row.content)
-    _nginx("nginx.conf", run, port, name)
+    _fill("nginx.conf", run, port, name)
+
+
+def _files(run: Path, port: int, row: rows.Row) -> None:
+    """Write the folder of files, and who serves it."""
+    file = run / row.path.lstrip("/")
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(row.content)
+    _fill("nginx-files.conf", run, port)
+    _fill("rickhouse-files.toml", run, port)
 
 
 def _secure(run: Path, port: int) -> None:
@@ -256,10 +267,10 @@ def _secure(run: Path, port: int) -> None:
     kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost")
     files = ("-keyout", str(run / "key.pem"), "-out", str(run / "cert.pem"))
     subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
-    _nginx("nginx-tls.conf", run, port)
+    _fill("nginx-tls.conf", run, port)
 
 
-def _nginx(name: str, run: Path, port: int, file: str = "") -> None:
+def _fill(name: str, run: Path, port: int, file: str = "") -> None:
     user = "user root;" if os.geteuid() == 0 else ""
     text = (BENCH / "peers" / name).read_text()
     for key, value in {"run": str(run), "port": str(port), "file": file, "user": user}.items():

@@ -35,17 +35,21 @@ def run(argv: list[str], timeout: float) -> tuple[str, float]:
     return done.stdout, used
 
 
-def wrk_argv(port: int, connections: int, seconds: int, extra: tuple[str, ...], tls: bool = False) -> list[str]:
+def wrk_argv(
+    port: int, connections: int, seconds: int, extra: tuple[str, ...], tls: bool = False, path: str = "/"
+) -> list[str]:
     """Return the command of a closed loop."""
     script = str(BENCH / "wrk" / "report.lua")
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", script]
     scheme = "https" if tls else "http"
-    return [*argv, f"{scheme}://127.0.0.1:{port}/", "--", *extra]
+    return [*argv, f"{scheme}://127.0.0.1:{port}{path}", "--", *extra]
 
 
-def wrk(port: int, connections: int, seconds: int, extra: tuple[str, ...], tls: bool = False) -> Outcome:
+def wrk(
+    port: int, connections: int, seconds: int, extra: tuple[str, ...], tls: bool = False, path: str = "/"
+) -> Outcome:
     """Run wrk and return its figures, whatever they are; check_wrk judges them."""
-    out, used = run(wrk_argv(port, connections, seconds, extra, tls), seconds + 60)
+    out, used = run(wrk_argv(port, connections, seconds, extra, tls, path), seconds + 60)
     return Outcome(parse_wrk(out), used)
 
 

@@ -12,6 +12,8 @@ from harness.server import PeakWatch, Server
 
 HELLO = b"Hello, World!"
 TEN_KB = b"0123456789abcdef" * 640
+FOUR_KB = TEN_KB[:4096]
+ONE_MB = b"0123456789abcdef" * 65_536
 IDLE = 10_000
 
 
@@ -29,6 +31,7 @@ class Row:
     workers: int = 1
     open: dict[str, str] = field(default_factory=dict)  # flags of the open loop
     tls: bool = False
+    path: str = "/"  # of a file of a folder, if it is not "/"
 
     def request(self, port: int) -> bytes:
         """Return the request that wrk will send, to compare its answer."""
@@ -36,7 +39,7 @@ class Row:
         if "close" in self.wrk:
             head += "Connection: close\r\n"
         if "post" not in self.wrk:
-            return f"GET / HTTP/1.1\r\n{head}\r\n".encode()
+            return f"GET {self.path} HTTP/1.1\r\n{head}\r\n".encode()
         head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(TEN_KB)}\r\n"
         return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + TEN_KB
 
@@ -52,6 +55,9 @@ def _both(name: str) -> dict[str, str]:
 _MIXED4 = {"rate": "180", "slow-share": "0.05", "fast": "1ms", "slow": "200ms", "workers": "4", "conns": "64"}
 _MIXED2 = {"rate": "980", "slow-share": "0.01", "fast": "20us", "slow": "100ms", "workers": "2", "conns": "64"}
 _FEW = (1, 8, 32)
+
+
+_FILES = {"wsgi": "files", "static": "files"}
 
 
 def _asgi(target: str) -> dict[str, str]:
@@ -96,6 +102,18 @@ ROWS = (
         b"/ ",
         workers=2,
         open=_MIXED2,
+    ),
+    Row("static", "A static file of 4 KiB", "closed", _FILES, FOUR_KB, _FEW, path="/files/small.css"),
+    Row("static1m", "A static file of 1 MiB", "closed", _FILES, ONE_MB, _FEW, path="/files/large.bin"),
+    Row(
+        "static-close",
+        "A static file of 4 KiB, a connection per request (`Connection: close`)",
+        "closed",
+        _FILES,
+        FOUR_KB,
+        _FEW,
+        wrk=("close",),
+        path="/files/small.css",
     ),
     Row("asgi-hello", "ASGI hello: 13 octets", "closed", _asgi("asgi:hello"), HELLO, _FEW),
     Row(
@@ -156,7 +174,7 @@ def measure_closed(row: Row, server: Server, connections: int, seconds: int) -> 
     size = server.check(request, row.content)
     meter = Meter(server)
     with PeakWatch(server) as watch:
-        outcome = loads.wrk(server.port, connections, seconds, row.wrk, row.tls)
+        outcome = loads.wrk(server.port, connections, seconds, row.wrk, row.tls, row.path)
         used, around = meter.read(outcome.generator_cpu)
     loads.check_wrk(outcome.figures, size)
     server.check(request, row.content)

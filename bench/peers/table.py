@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+FILES = ("static", "static1m", "static-close")
 CLOSED = ("hello", "10kb", "echo", "flask", "close")
 MIXED = ("mixed4", "mixed2")
 ASGI = ("asgi-hello", "asgi-echo", "fastapi", "await", "ws", "sse")
@@ -26,10 +27,11 @@ class Peer:
     package: str = ""  # on PyPI; a server with none comes from elsewhere
     version: tuple[str, ...] = ()  # a command that prints it, where there is no package
     row_args: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further arguments in one row
+    row_argv: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the whole command of one row
 
     def command(self, row: str, values: dict[str, str]) -> list[str]:
         """Return the command for a row."""
-        return [part.format(**values) for part in (*self.argv, *self.row_args.get(row, ()))]
+        return [part.format(**values) for part in (*self.row_argv.get(row, self.argv), *self.row_args.get(row, ()))]
 
 
 PEERS = (
@@ -37,10 +39,11 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, *FILES, "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
         row_args=dict.fromkeys(("tls", "handshake"), ("--tls", "{cert},{key}")),
+        row_argv=dict.fromkeys(FILES, ("{rickhouse}", "serve", "-c", "{run}/rickhouse-files.toml")),
     ),
     Peer(
         "bjoern",
@@ -183,9 +186,10 @@ PEERS = (
         "nginx",
         "static",
         ("nginx", "-e", "stderr", "-c", "{run}/nginx.conf"),
-        ("hello", "10kb", "close", "idle"),
+        ("hello", "10kb", "close", *FILES, "idle"),
         "A file of the same size, kept open, no log, one worker process: what the front of a server costs.",
         version=("nginx", "-v"),
+        row_argv=dict.fromkeys(FILES, ("nginx", "-e", "stderr", "-c", "{run}/nginx-files.conf")),
     ),
     Peer(
         "nginx-tls",

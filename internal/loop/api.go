@@ -17,6 +17,9 @@ type Stream interface {
 	// ErrAgain with n == len(p), too: Writable comes when that has gone. p is the
 	// caller's again at once.
 	Write(p []byte) (int, error)
+	// WriteMore is Write of what SendFile will follow at once: the kernel may keep
+	// it until then, so that both leave together.
+	WriteMore(p []byte) (int, error)
 	// Writev is Write for several pieces.
 	Writev(pieces [][]byte) (int, error)
 	// SendFile sends up to length octets of f from offset on, and at most some at

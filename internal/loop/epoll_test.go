@@ -5,9 +5,13 @@ package loop
 import (
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // An event that was fetched for a Stream never reaches the next Stream on the
@@ -145,4 +149,52 @@ func BenchmarkEcho(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What WriteMore took leaves with the file behind it, in one segment. The kernel
+// waits for no more than 200 ms, which a busy machine may pass: one time of many
+// is enough.
+func TestWriteMoreGoesWithTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte("and a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	l := startLoop(t, Config{})
+	segments := uint32(0)
+	for range 50 {
+		fd, peer := pair(t, "tcp")
+		on(t, l, func() {
+			p := &probe{t: t}
+			s, err := l.Attach(fd, p)
+			if err != nil {
+				t.Errorf("attach: %v", err)
+				return
+			}
+			defer s.Close(false)
+			if n, err := s.WriteMore([]byte("a head ")); n != 7 || err != nil {
+				t.Errorf("WriteMore = %d, %v", n, err)
+			}
+			if n, err := s.SendFile(f, 0, 10); n != 10 || err != nil {
+				t.Errorf("SendFile = %d, %v", n, err)
+			}
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			if err != nil {
+				t.Errorf("TCP_INFO: %v", err)
+				return
+			}
+			segments = info.Data_segs_out
+		})
+		if got, err := io.ReadAll(peer); string(got) != "a head and a file" || err != nil {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		if segments == 1 || t.Failed() {
+			return
+		}
+	}
+	t.Errorf("a head and its file left in %d segments", segments)
 }

@@ -107,6 +107,9 @@ func (p *pump) ReadMsg(b []byte) (int, []*os.File, error) {
 
 func (p *pump) Write(b []byte) (int, error) { return p.give(b, nil) }
 
+// WriteMore is Write: the writer takes whatever is there anyway.
+func (p *pump) WriteMore(b []byte) (int, error) { return p.give(b, nil) }
+
 func (p *pump) Writev(pieces [][]byte) (int, error) {
 	total := 0
 	for _, b := range pieces {

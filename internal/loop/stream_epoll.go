@@ -107,7 +107,12 @@ func received(n uintptr, call string, e syscall.Errno) (int, error) {
 	return int(n), nil
 }
 
-func (s *stream) Write(p []byte) (int, error) {
+func (s *stream) Write(p []byte) (int, error) { return s.send(p, messageFlags) }
+
+func (s *stream) WriteMore(p []byte) (int, error) { return s.send(p, messageFlags|syscall.MSG_MORE) }
+
+// send writes p with flags of sendto.
+func (s *stream) send(p []byte, flags uintptr) (int, error) {
 	if s.fd < 0 {
 		return 0, net.ErrClosed
 	}
@@ -115,7 +120,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), messageFlags, 0, 0)
+		n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(s.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags, 0, 0)
 		if e == syscall.EINTR {
 			continue
 		}

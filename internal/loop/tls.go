@@ -223,6 +223,9 @@ func (s *secure) Writev(pieces [][]byte) (int, error) {
 	return total + n, err
 }
 
+// WriteMore is Write: a record is whole.
+func (s *secure) WriteMore(p []byte) (int, error) { return s.Write(p) }
+
 // SendFile reads the file on the Loop, as sendfile does on other Streams.
 func (s *secure) SendFile(f *os.File, offset, length int64) (int64, error) {
 	if err := s.writable(); err != nil {

@@ -44,6 +44,8 @@ func (f *fakeStream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (f *fakeStream) WriteMore(p []byte) (int, error) { return f.Write(p) }
+
 func (f *fakeStream) Writev(pieces [][]byte) (n int, err error) {
 	for _, p := range pieces {
 		f.out = append(f.out, p...)

@@ -137,7 +137,7 @@ func (c *conn) flush() bool {
 	w := c.w
 	for {
 		if len(w.out) > w.sent {
-			n, err := c.s.Write(w.out[w.sent:])
+			n, err := c.writeOut(w.out[w.sent:])
 			w.sent += n
 			c.wrote(n)
 			if !c.taken(err) {
@@ -157,6 +157,14 @@ func (c *conn) flush() bool {
 			return false
 		}
 	}
+}
+
+// writeOut writes p, which is before the queue.
+func (c *conn) writeOut(p []byte) (int, error) {
+	if len(c.w.queue) > 0 && c.w.queue[0].file != nil {
+		return c.s.WriteMore(p)
+	}
+	return c.s.Write(p)
 }
 
 // emptied is called when all of out has gone. A tunnel, which may be silent for

@@ -57,6 +57,8 @@ func (f *fakeStream) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+func (f *fakeStream) WriteMore(p []byte) (int, error) { return f.Write(p) }
+
 func (f *fakeStream) Writev([][]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (f *fakeStream) SendFile(*os.File, int64, int64) (int64, error) {
 	return 0, errors.ErrUnsupported
