@@ -1,12 +1,15 @@
 package arrows
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Module is the module's name, the first element of every room's import path.
 const Module = "rickhouse"
 
 // A Layer is a set of rooms that may import the rooms of lower layers only. A
-// room that ends in "/*" stands for all rooms directly below it.
+// room that ends in "/*" stands for all rooms directly below it that are not named.
 type Layer struct {
 	Level int
 	Rooms []string
@@ -17,7 +20,7 @@ func Layers() []Layer {
 	return []Layer{
 		{0, []string{"internal/exchange", "internal/units", "python"}},
 		{1, []string{"internal/wire/*", "internal/certs", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry"}},
-		{2, []string{"internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route", "internal/supervise"}},
+		{2, []string{"internal/wire/cgi", "internal/websocket", "internal/worker", "internal/front", "internal/chain", "internal/route", "internal/supervise"}},
 		{3, []string{"internal/front/*", "internal/back/*"}},
 		{4, []string{"internal/config"}},
 		{5, []string{"internal/app"}},
@@ -34,6 +37,11 @@ func helpers() []string {
 
 // levelOf returns the layer a room is in, and false if it is in none.
 func levelOf(layers []Layer, room string) (int, bool) {
+	for _, l := range layers {
+		if slices.Contains(l.Rooms, room) {
+			return l.Level, true
+		}
+	}
 	for _, l := range layers {
 		if matchAny(l.Rooms, room) {
 			return l.Level, true

@@ -45,6 +45,9 @@ type Request struct {
 	// rules, files and applications see. It is "*" in asterisk form and empty in
 	// authority form.
 	Path []byte
+	// Mount is how many octets of Path are the mount point (SCRIPT_NAME) that a
+	// gateway in front has told; 0 without one. They end before a "/", or Path does.
+	Mount int
 	// Query is what follows the first "?", without it.
 	Query []byte
 	// Host is the authority the client addressed: of the target if it has one,
