@@ -13,6 +13,7 @@
     X(Frame)                                                                                                 \
     X(HTTP)                                                                                                  \
     X(Task)                                                                                                  \
+    X(WebSocket)                                                                                             \
     X(app)                                                                                                   \
     X(awaited)                                                                                               \
     X(content)                                                                                               \
@@ -21,7 +22,9 @@
     X(send)                                                                                                  \
     X(state)                                                                                                 \
     X(tls)                                                                                                   \
-    X(websocket)
+    X(websocket)                                                                                             \
+    X(websocket_receive)                                                                                     \
+    X(websocket_send)
 
 struct loop_hooks {
 #define X(name) PyObject *name;
@@ -31,8 +34,12 @@ struct loop_hooks {
 
 /* Names and values of messages, interned. */
 #define WORDS(X)                                                                                             \
+    X(blocking, "_asyncio_future_blocking")                                                                  \
     X(body, "body")                                                                                          \
+    X(bytes, "bytes")                                                                                        \
+    X(create_future, "create_future")                                                                        \
     X(cut, "cut")                                                                                            \
+    X(done, "done")                                                                                          \
     X(eager_start, "eager_start")                                                                            \
     X(finish, "finish")                                                                                      \
     X(headers, "headers")                                                                                    \
@@ -44,12 +51,16 @@ struct loop_hooks {
     X(receive, "receive")                                                                                    \
     X(returned, "returned")                                                                                  \
     X(send, "send")                                                                                          \
+    X(set_result, "set_result")                                                                              \
     X(status, "status")                                                                                      \
     X(take, "take")                                                                                          \
+    X(text, "text")                                                                                          \
     X(throw_, "throw")                                                                                       \
     X(trailers, "trailers")                                                                                  \
     X(type, "type")                                                                                          \
     X(wake, "wake")                                                                                          \
+    X(websocket_receive, "websocket.receive")                                                                \
+    X(websocket_send, "websocket.send")                                                                      \
     X(written, "written")
 
 struct words {
@@ -60,6 +71,7 @@ struct words {
 
 typedef struct Call Call;
 typedef struct HTTP HTTP;
+typedef struct WebSocket WebSocket;
 struct scopes;
 
 /* The worker's end on a loop. */
@@ -80,8 +92,9 @@ typedef struct {
     unsigned slots;
     Call **calls;
     PyObject *task_names; /* the keywords for Task */
-    PyObject *call_soon, *flush;
+    PyObject *call_soon, *create_future, *flush;
     PyObject *request; /* the http.request message of an empty content */
+    PyObject *message; /* a websocket.receive message, without what it carries */
     struct scopes *scopes;
     uint8_t *scratch; /* headers are packed here */
     size_t scratch_size;
@@ -109,8 +122,10 @@ struct Call {
     PyObject *exchange, *scope;                 /* what the application gets */
     PyObject *coroutine;                        /* the application's */
     HTTP *http;                                 /* the exchange, if it is one of HTTP */
+    WebSocket *websocket;                       /* the exchange, if it is one */
+    PyObject *receiver; /* the future of who waits for a message, or NULL: others wait by changed */
     uint64_t started;
-    int64_t credit;
+    int64_t credit, owed;
     struct place last; /* the frame that ended the answer */
     bool has_last;
     bool begun, finished;
@@ -125,6 +140,10 @@ Call *call_new(LoopLink *link, const struct item *item);
 bool call_over(const Call *call);
 /* Lets who waits for a change look again. */
 int call_wake(Call *call);
+/* The same for those alone that do not wait for a message: there is more credit. */
+int call_wake_senders(Call *call);
+/* Counts octets that the front may send again, and says so when they are many. -1 with an exception. */
+int call_give_back(Call *call, int64_t octets);
 
 struct HTTP {
     PyObject_HEAD Call *call;
@@ -142,8 +161,35 @@ HTTP *http_new(Call *call, PyObject *method, PyObject *path, PyObject *content, 
 int http_receive_now(HTTP *http, PyObject **message);
 int http_send_now(HTTP *http, PyObject *message);
 
-/* What an application awaits: a receive, or the send of a message. */
-PyObject *operation_new(HTTP *http, PyObject *message);
+/* A message that came whole, until the application takes it. */
+struct message {
+    struct message *next;
+    PyObject *content; /* str or bytes */
+    int64_t cost;      /* to be given back when it is taken */
+};
+
+struct WebSocket {
+    PyObject_HEAD Call *call;
+    PyObject *path, *response; /* attributes */
+    PyObject *parts;           /* the pieces of a message that is not complete, or NULL */
+    struct message *first, *last;
+    uint64_t started;
+    char connected, accepted, closed;
+    bool finished; /* nobody takes messages any more */
+};
+
+/* What an application gets of a WebSocket; response is to a handshake that is refused. */
+WebSocket *websocket_new(Call *call, PyObject *path, PyObject *response);
+/* A frame with a message, or with a piece of one, came. -1 with an exception. */
+int websocket_take(WebSocket *websocket, const struct item *item);
+/* As of HTTP. */
+int websocket_receive_now(WebSocket *websocket, PyObject **message);
+int websocket_send_now(WebSocket *websocket, PyObject *message);
+/* Whether there is nothing to do but to wait for a message. */
+bool websocket_is_quiet(const WebSocket *websocket);
+
+/* What an application awaits: a receive, or the send of a message. exchange is an HTTP or a WebSocket. */
+PyObject *operation_new(Call *call, PyObject *exchange, PyObject *message);
 /* What send and throw of a coroutine return: a result becomes StopIteration. */
 PyObject *coroutine_result(PySendResult what, PyObject *result);
 /* Raises what the arguments of throw say. */
@@ -154,11 +200,17 @@ void scopes_free(struct scopes *scopes);
 /* A new scope. *method and *path are borrowed from it or from scopes. NULL with an exception. */
 PyObject *scopes_http(struct scopes *scopes, const struct request *request, uint8_t flags, PyObject **method);
 
-extern PyType_Spec loop_link_spec, call_spec, http_spec, operation_spec;
+extern PyType_Spec loop_link_spec, call_spec, http_spec, websocket_spec, operation_spec;
 
 static inline bool is_nothing(const PyObject *object)
 {
     return !object || object == Py_None;
+}
+
+/* Whether text is one of words. */
+static inline bool is_word(PyObject *text, PyObject *word)
+{
+    return text == word || (PyUnicode_CheckExact(text) && PyUnicode_Compare(text, word) == 0);
 }
 
 #endif

@@ -24,14 +24,52 @@ bool call_over(const Call *self)
     return !is_nothing(self->closed) || core_canceled(self->link->core, self->slot, self->gen);
 }
 
-int call_wake(Call *self)
+int call_wake_senders(Call *self)
 {
     if (is_nothing(self->changed)) {
         return 0;
     }
-    PyObject *result = PyObject_CallMethodNoArgs((PyObject *)self, self->link->words.wake);
+    PyObject *result = PyObject_CallMethodNoArgs(self->changed, self->link->words.wake);
     Py_XDECREF(result);
     return result ? 0 : -1;
+}
+
+/* Lets go on who waits for a message, unless that was cancelled. */
+static int wake_receiver(Call *self)
+{
+    const struct words *words = &self->link->words;
+    PyObject *receiver = self->receiver;
+    self->receiver = NULL;
+    PyObject *done = PyObject_CallMethodNoArgs(receiver, words->done);
+    PyObject *result =
+        done == Py_False ? PyObject_CallMethodOneArg(receiver, words->set_result, Py_None) : Py_XNewRef(done);
+    Py_DECREF(receiver);
+    Py_XDECREF(done);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+int call_wake(Call *self)
+{
+    if (self->receiver && wake_receiver(self) < 0) {
+        return -1;
+    }
+    return call_wake_senders(self);
+}
+
+int call_give_back(Call *self, int64_t octets)
+{
+    self->owed += octets;
+    if (self->owed < CONTENT_CREDIT / 2) {
+        return 0;
+    }
+    uint8_t frame[HEADER + 4];
+    frame_header(frame, 4, A_WINDOW, 0, self->slot, self->gen);
+    store32(frame + HEADER, (uint32_t)self->owed);
+    struct iovec part = {frame, sizeof frame};
+    self->owed = 0;
+    self->has_last = false;
+    return loop_link_append(self->link, &part, 1, NULL);
 }
 
 /* The end. */
@@ -78,6 +116,7 @@ static int finish(Call *self)
     Py_CLEAR(self->scope);
     Py_CLEAR(self->task);
     self->http = NULL;
+    self->websocket = NULL;
     loop_link_finish(link, self);
     return result;
 }
@@ -297,6 +336,24 @@ static PyObject *call_frame(Call *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *wake(Call *self, PyObject *unused)
+{
+    (void)unused;
+    if (call_wake(self) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *give_back(Call *self, PyObject *octets)
+{
+    long long n = PyLong_AsLongLong(octets);
+    if ((n == -1 && PyErr_Occurred()) || call_give_back(self, n) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *get_inner(PyObject *self, void *name)
 {
     PyObject *coroutine = ((Call *)self)->coroutine;
@@ -313,6 +370,7 @@ static int call_traverse(Call *self, visitproc visit, void *arg)
     Py_VISIT(self->closed);
     Py_VISIT(self->task);
     Py_VISIT(self->changed);
+    Py_VISIT(self->receiver);
     Py_VISIT(self->exchange);
     Py_VISIT(self->scope);
     Py_VISIT(self->coroutine);
@@ -322,6 +380,8 @@ static int call_traverse(Call *self, visitproc visit, void *arg)
 static int call_clear(Call *self)
 {
     self->http = NULL;
+    self->websocket = NULL;
+    Py_CLEAR(self->receiver);
     Py_CLEAR(self->pieces);
     Py_CLEAR(self->closed);
     Py_CLEAR(self->task);
@@ -344,6 +404,8 @@ static void call_dealloc(Call *self)
 
 static PyMethodDef methods[] = {
     {"gone", (PyCFunction)call_gone, METH_NOARGS, "Whether nobody waits for the answer any more."},
+    {"wake", (PyCFunction)wake, METH_NOARGS, "Let who waits for a change look again."},
+    {"give_back", (PyCFunction)give_back, METH_O, "Allow the front to send so much more."},
     {"send_frame", (PyCFunction)call_frame, METH_VARARGS, "Write a frame."},
     {"send", call_send, METH_O, "As of a coroutine."},
     {"throw", (PyCFunction)call_throw, METH_VARARGS, "As of a coroutine."},
@@ -358,6 +420,7 @@ static PyMemberDef members[] = {
     {"gen", T_UINT, AT(gen), READONLY, NULL},
     {"flags", T_UBYTE, AT(flags), READONLY, NULL},
     {"credit", T_LONGLONG, AT(credit), 0, NULL},
+    {"owed", T_LONGLONG, AT(owed), 0, NULL},
     {"pieces", T_OBJECT, AT(pieces), 0, NULL},
     {"complete", T_BOOL, AT(complete), 0, NULL},
     {"cut", T_BOOL, AT(cut), 0, NULL},

@@ -43,11 +43,6 @@ int http_receive_now(HTTP *self, PyObject **message)
 
 /* Sending. */
 
-static bool is_word(PyObject *text, PyObject *word)
-{
-    return text == word || (PyUnicode_CheckExact(text) && PyUnicode_Compare(text, word) == 0);
-}
-
 static bool octets_of(PyObject *object, struct span *span)
 {
     if (!PyBytes_CheckExact(object)) {
@@ -277,12 +272,12 @@ int http_send_now(HTTP *self, PyObject *message)
 static PyObject *http_receive(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return operation_new((HTTP *)self, NULL);
+    return operation_new(((HTTP *)self)->call, self, NULL);
 }
 
 static PyObject *http_send(PyObject *self, PyObject *message)
 {
-    return operation_new((HTTP *)self, message);
+    return operation_new(((HTTP *)self)->call, self, message);
 }
 
 /* Life. */

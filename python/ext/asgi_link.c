@@ -135,18 +135,16 @@ static int make_http(LoopLink *self, Call *call, struct item *item)
 static int make_websocket(LoopLink *self, Call *call, struct item *item)
 {
     PyObject *frame = make_frame(self, item);
-    PyObject *both = frame ? PyObject_CallFunctionObjArgs(self->hooks.websocket, call, frame, NULL) : NULL;
-    Py_XDECREF(frame);
-    int result = -1;
-    if (both && PyArg_ParseTuple(both, "OO", &call->exchange, &call->scope)) {
-        Py_INCREF(call->exchange);
-        Py_INCREF(call->scope);
-        result = 0;
-    } else {
-        call->exchange = call->scope = NULL;
+    PyObject *parts = frame ? PyObject_CallFunctionObjArgs(self->hooks.websocket, call, frame, NULL) : NULL;
+    PyObject *path, *response, *scope;
+    if (parts && PyArg_ParseTuple(parts, "UOO", &path, &response, &scope)) {
+        call->websocket = websocket_new(call, path, response);
+        call->exchange = (PyObject *)call->websocket;
+        call->scope = Py_NewRef(scope);
     }
-    Py_XDECREF(both);
-    return result;
+    Py_XDECREF(frame);
+    Py_XDECREF(parts);
+    return call->exchange ? 0 : -1;
 }
 
 static int not_run(LoopLink *self, const struct item *item)
@@ -213,7 +211,10 @@ static int take_frame(LoopLink *self, struct item *item)
     }
     if (item->type == F_WINDOW) {
         call->credit += load32(item->payload);
-        return call_wake(call);
+        return call_wake_senders(call);
+    }
+    if (item->type == F_DATA && call->websocket) {
+        return websocket_take(call->websocket, item);
     }
     Py_INCREF(call);
     PyObject *frame = make_frame(self, item);

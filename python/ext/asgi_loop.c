@@ -96,14 +96,17 @@ static PyObject *link_prepare(LoopLink *self, PyObject *args)
     PyObject *names = eager ? PyTuple_Pack(2, self->words.loop, self->words.eager_start)
                             : PyTuple_Pack(1, self->words.loop);
     PyObject *call_soon = names ? PyObject_GetAttrString(loop, "call_soon") : NULL;
-    PyObject *flush_method = call_soon ? PyObject_GetAttrString((PyObject *)self, "flush") : NULL;
+    PyObject *create = call_soon ? PyObject_GetAttr(loop, self->words.create_future) : NULL;
+    PyObject *flush_method = create ? PyObject_GetAttrString((PyObject *)self, "flush") : NULL;
     if (!flush_method) {
         Py_XDECREF(names);
         Py_XDECREF(call_soon);
+        Py_XDECREF(create);
         return NULL;
     }
     REPLACE(self->task_names, names);
     REPLACE(self->call_soon, call_soon);
+    REPLACE(self->create_future, create);
     REPLACE(self->flush, flush_method);
     REPLACE(self->loop, Py_NewRef(loop));
     Py_RETURN_NONE;
@@ -132,6 +135,8 @@ static bool take_hooks(LoopLink *self, PyObject *hooks)
         !PyType_IsSubtype((PyTypeObject *)self->hooks.Call, state->call_type) ||
         !PyType_Check(self->hooks.HTTP) ||
         !PyType_IsSubtype((PyTypeObject *)self->hooks.HTTP, state->http_type) ||
+        !PyType_Check(self->hooks.WebSocket) ||
+        !PyType_IsSubtype((PyTypeObject *)self->hooks.WebSocket, state->websocket_type) ||
         !PyDict_CheckExact(self->hooks.state)) {
         PyErr_SetString(PyExc_TypeError, "the hooks are not what they should be");
         return false;
@@ -145,8 +150,10 @@ static bool make_parts(LoopLink *self)
     self->slots = core_slots(self->core);
     self->calls = PyMem_Calloc(self->slots, sizeof *self->calls);
     self->request = PyDict_New();
+    self->message = PyDict_New();
     PyObject *nothing = PyBytes_FromStringAndSize(NULL, 0);
-    bool ok = self->calls && self->request && nothing &&
+    bool ok = self->calls && self->request && self->message && nothing &&
+              PyDict_SetItem(self->message, w->type, w->websocket_receive) == 0 &&
               PyDict_SetItem(self->request, w->type, w->http_request) == 0 &&
               PyDict_SetItem(self->request, w->body, nothing) == 0 &&
               PyDict_SetItem(self->request, w->more_body, Py_False) == 0;
@@ -196,8 +203,10 @@ static int loop_link_traverse(LoopLink *self, visitproc visit, void *arg)
     Py_VISIT(self->changed);
     Py_VISIT(self->emptied);
     Py_VISIT(self->call_soon);
+    Py_VISIT(self->create_future);
     Py_VISIT(self->flush);
     Py_VISIT(self->request);
+    Py_VISIT(self->message);
     for (unsigned i = 0; self->calls && i < self->slots; i++) {
         Py_VISIT(self->calls[i]);
     }
@@ -213,6 +222,7 @@ static int loop_link_clear(LoopLink *self)
     Py_CLEAR(self->changed);
     Py_CLEAR(self->emptied);
     Py_CLEAR(self->call_soon);
+    Py_CLEAR(self->create_future);
     Py_CLEAR(self->flush);
     for (unsigned i = 0; self->calls && i < self->slots; i++) {
         Py_CLEAR(self->calls[i]);
@@ -232,6 +242,7 @@ static void loop_link_dealloc(LoopLink *self)
     WORDS(X)
 #undef X
     Py_CLEAR(self->request);
+    Py_CLEAR(self->message);
     Py_CLEAR(self->task_names);
     scopes_free(self->scopes);
     PyMem_Free(self->scratch);

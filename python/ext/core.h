@@ -12,7 +12,8 @@
 
 enum { F_HELLO = 1, F_REQUEST, F_DATA, F_WINDOW, F_CANCEL, F_STOP, F_CLOSED };
 enum { A_HEAD = 18, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW, A_CLOSE, A_TRAILERS };
-enum { END = 0x01, CUT = 0x02, DONE = 0x04, LENGTH = 0x10, WEBSOCKET = 0x20, TRAILERS = 0x40, HAS_FD = 0x80 };
+enum { END = 0x01, CUT = 0x02, DONE = 0x04, LENGTH = 0x10, TRAILERS = 0x40, HAS_FD = 0x80 };
+enum { WEBSOCKET = 0x20, TEXT = 0x20 };
 
 enum {
     HEADER = 12,
@@ -20,6 +21,7 @@ enum {
     MAX_CONTENT = 64 << 10,    /* content of one frame */
     ANSWER_CREDIT = 256 << 10, /* the first window of an answer */
     CONTENT_CREDIT = 64 << 10, /* the first window of streamed request content */
+    PIECE_COST = 16,           /* what a piece of a message costs besides its octets */
     COPY_BELOW = 16
         << 10, /* smaller content is copied behind what waits, larger is written from where it is */
     FLUSH_ABOVE = 64 << 10, /* so much waiting output is written at once */

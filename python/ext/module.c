@@ -18,6 +18,7 @@ static int execute(PyObject *module)
         add_type(module, &state->loop_link_type, &loop_link_spec) < 0 ||
         add_type(module, &state->call_type, &call_spec) < 0 ||
         add_type(module, &state->http_type, &http_spec) < 0 ||
+        add_type(module, &state->websocket_type, &websocket_spec) < 0 ||
         add_type(module, &state->operation_type, &operation_spec) < 0) {
         return -1;
     }
@@ -34,6 +35,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->loop_link_type);
     Py_VISIT(state->call_type);
     Py_VISIT(state->http_type);
+    Py_VISIT(state->websocket_type);
     Py_VISIT(state->operation_type);
     return 0;
 }
@@ -48,6 +50,7 @@ static int clear(PyObject *module)
     Py_CLEAR(state->loop_link_type);
     Py_CLEAR(state->call_type);
     Py_CLEAR(state->http_type);
+    Py_CLEAR(state->websocket_type);
     Py_CLEAR(state->operation_type);
     Py_CLEAR(state->close);
     return 0;

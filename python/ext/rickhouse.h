@@ -53,6 +53,7 @@ struct module_state {
     PyTypeObject *loop_link_type;
     PyTypeObject *call_type;
     PyTypeObject *http_type;
+    PyTypeObject *websocket_type;
     PyTypeObject *operation_type;
     PyObject *close; /* "close" */
 };

@@ -253,8 +253,7 @@ class Answer:
             self._cut_off(str(error) if gone else report.one_line(error))
 
     def _cut_off(self, why: str) -> None:
-        why = why.encode()[:1024].decode("utf-8", "ignore")  # no half of a character
         with self._call.lock:
             if not self._ended:
                 self._ended = True
-                self._call.send(frames.ANSWER_ABORT, 0, why.encode())
+                self._call.send(frames.ANSWER_ABORT, 0, frames.pack_reason(why))

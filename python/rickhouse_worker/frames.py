@@ -19,6 +19,8 @@ MAX_PAYLOAD = 1 << 20
 MAX_CONTENT = 64 << 10  # octets of content in one frame
 ANSWER_CREDIT = 256 << 10  # the first window of an answer
 CONTENT_CREDIT = 64 << 10  # the first window of streamed request content
+GIVE_BACK = CONTENT_CREDIT // 2  # so much is given back at a time
+MAX_REASON = 1024  # octets of why an answer cannot be completed
 PIECE_COST = 16  # what a piece of a message costs besides its octets
 FILE_COST = 4 << 10  # what a file costs that does not end its answer
 
@@ -101,6 +103,16 @@ def pack_range(offset: int, length: int) -> bytes:
 def pack_close(code: int, reason: bytes) -> bytes:
     """The payload of CLOSE."""
     return _U16.pack(code) + reason
+
+
+def pack_reason(why: str) -> bytes:
+    """The payload of ABORT."""
+    return cut_text(why.encode("utf-8", "replace"), MAX_REASON)
+
+
+def cut_text(text: bytes, most: int) -> bytes:
+    """At most so many octets of UTF-8, and no half of a character."""
+    return text if len(text) <= most else text[:most].decode("utf-8", "ignore").encode()
 
 
 def parse_header(buffer: bytes | bytearray | memoryview, offset: int = 0) -> tuple[int, int, int, int, int]:

@@ -10,6 +10,7 @@ TEXT = WEBSOCKET = 0x20
 TAKES_TRAILERS = 0x40
 READY, FAILED, A_HEAD, A_DATA, A_FILE, A_ABORT, A_DONE, A_WINDOW, A_CLOSE, A_TRAILERS = range(16, 26)
 MAX_CONTENT = 64 << 10
+GIVE_BACK = 32 << 10  # what was taken is given back when it is so much
 
 
 def short(text: str | bytes) -> bytes:

@@ -200,6 +200,13 @@ def test_an_error_made_of_a_disconnect_is_not_logged(asgi: Front) -> None:
     assert "what a framework" not in asgi.err()
 
 
+@pytest.mark.parametrize("query", ["long,", "long,begun"])
+def test_a_long_error(asgi: Front, query: str) -> None:
+    """Why an answer is cut is not cut within a character."""
+    answer = asgi.finish(asgi.request("GET", "/raises", query=query))
+    assert answer.aborted == "ValueError: " + "€" * 337
+
+
 def test_a_client_that_has_gone_before_the_start(asgi: Front) -> None:
     log(asgi)
     answer, octets = asgi.build("GET", "/receive_after")

@@ -87,7 +87,7 @@ def test_websockets(asgi: Front) -> None:
         asgi.finish(asgi.open("/ws_steps", query=repr([{"type": "websocket.close"}]).encode().hex()))
 
     def raises() -> None:
-        asgi.finish(asgi.open("/ws_raises", query="accepted"))
+        asgi.finish(asgi.open("/ws_raises", query="value,accepted"))
 
     def unread() -> None:
         answer = asgi.open("/ws_wait", query="/")
@@ -97,5 +97,21 @@ def test_websockets(asgi: Front) -> None:
         asgi.close(answer)
         asgi.finish(answer)
 
-    for work in (echo, refused, raises, unread):
+    def waits() -> None:
+        answer = asgi.open("/ws_waits")
+        for said, message in ((2, "one"), (4, "a"), (4, "b"), (4, "c"), (6, "two"), (7, "three")):
+            asgi.until(lambda said=said: len(answer.messages) >= said)
+            asgi.message(answer, message)
+        asgi.until(lambda: answer.closed is not None)
+        asgi.close(answer)
+        asgi.finish(answer)
+
+    def cancelled() -> None:
+        answer = asgi.open("/ws_echo")
+        asgi.data(answer, b"half")
+        asgi.until(lambda: answer.accepted)
+        asgi.cancel(answer, ABORT)
+        asgi.finish(answer)
+
+    for work in (echo, refused, raises, unread, waits, cancelled):
         assert not leaks(asgi, work), work.__name__

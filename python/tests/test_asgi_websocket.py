@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from front import Front
-from link_frames import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, MAX_CONTENT, TEXT, Answer
+from link_frames import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, GIVE_BACK, MAX_CONTENT, TEXT, Answer
 
 Start = Callable[..., Front]
 
@@ -32,7 +32,7 @@ def test_echo(asgi: Front) -> None:
         asgi.until(lambda i=i: len(answer.messages) == i + 1)
     assert answer.messages == messages
     assert (answer.status, answer.accepted, answer.fields) == (101, True, [])
-    assert answer.given_back == answer.sent_octets
+    assert answer.sent_octets - answer.given_back < GIVE_BACK
     asgi.close(answer, 1001, "geht wég")
     asgi.finish(answer)
     assert answer.closed is None
@@ -40,23 +40,91 @@ def test_echo(asgi: Front) -> None:
 
 
 def test_pieces(asgi: Front) -> None:
-    """Octets of an incomplete message go back at once, those of its last piece when it is taken."""
+    """Octets of an incomplete message go back as they come, those of its last piece when it is taken, both when they
+    are many."""
     answer = asgi.open("/ws_wait", query="/nonexistent")
-    asgi.data(answer, b"abc")
-    asgi.data(answer, b"def")
-    asgi.until(lambda: answer.given_back == 2 * (3 + 16))
-    asgi.data(answer, b"ghi", END)
+    asgi.data(answer, b"x" * 20_000)
+    asgi.data(answer, b"x" * 20_000)
+    asgi.until(lambda: answer.given_back == 2 * (20_000 + 16))
+    asgi.data(answer, b"x" * 50_000, END)
     asgi.get("/hello")
-    assert answer.given_back == 2 * (3 + 16)
+    assert answer.given_back == 2 * (20_000 + 16)
     asgi.cancel(answer, ABORT)
     asgi.finish(answer)
-    assert answer.given_back == 2 * (3 + 16)
+    assert answer.given_back == 2 * (20_000 + 16)
+
+
+def test_small_pieces(asgi: Front) -> None:
     answer = asgi.open("/ws_echo")
-    asgi.message(answer, "é" * 50, 1)
-    asgi.until(lambda: answer.messages == ["é" * 50])
-    assert answer.given_back == 100 * (1 + 16)
+    asgi.message(answer, "é" * 1000, 1)
+    asgi.until(lambda: answer.messages == ["é" * 1000])
+    assert answer.given_back == -(-GIVE_BACK // 17) * 17
     asgi.close(answer)
     asgi.finish(answer)
+
+
+def test_waiting(asgi: Front) -> None:
+    """A message goes to one that waits for it, and never to one that has given up."""
+    log(asgi)
+    answer = asgi.open("/ws_waits")
+    said: list[tuple[object, ...]] = []
+
+    def says(*what: object) -> None:
+        said.append(what)
+        asgi.until(lambda: len(answer.messages) >= len(said))
+        assert ast.literal_eval(str(answer.messages[len(said) - 1])) == what
+
+    says("in vain")
+    says("cancelled", True)
+    asgi.message(answer, "one")
+    says("one")
+    says("three wait")
+    for text in ("a", "b", "ć"):
+        asgi.message(answer, text)
+    says("a", "b", "ć")
+    says("await wasn't used with future")
+    asgi.message(answer, "two")
+    says("two")
+    asgi.message(answer, "three")
+    says("cannot reuse already awaited coroutine")
+    asgi.until(lambda: answer.closed is not None)
+    asgi.close(answer, 1000)
+    asgi.finish(answer)
+    assert log(asgi) == "websocket.disconnect 1000"
+
+
+def test_broadcast(asgi: Front) -> None:
+    answers = [asgi.open("/ws_broadcast") for _ in range(5)]
+    asgi.until(lambda: all(answer.accepted for answer in answers))
+    for i, answer in enumerate(answers):
+        asgi.message(answer, f"é{i}")
+        asgi.until(lambda i=i: all(len(answer.messages) == i + 1 for answer in answers))
+    assert all(answer.messages == [f"é{i}" for i in range(5)] for answer in answers)
+    for answer in answers:
+        asgi.close(answer)
+        asgi.finish(answer)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{'text': 'a', 'bytes': None}", "a"),
+        ("{'text': None, 'bytes': b'a'}", b"a"),
+        ("{'bytes': bytearray(b'a')}", b"a"),
+        ("{'bytes': memoryview(b'ab')[1:]}", b"b"),
+        ("{'text': type('S', (str,), {})('ä')}", "ä"),
+        ("__import__('collections').OrderedDict(text='ÿ')", "ÿ"),
+        ("{'text': '\\U0001f389' * 20000}", "\U0001f389" * 20000),
+        ("{'text': ''}", ""),
+        ("{'bytes': b''}", b""),
+    ],
+)
+def test_kinds_of_messages(asgi: Front, given: str, message: str | bytes) -> None:
+    one = f"__import__('collections').UserDict({{'type': 'websocket.send'}}, **{given})"
+    other = f"{{**{given}, 'type': 'web' + 'socket.send'}}"
+    query = f"[{{'type': 'websocket.accept'}}, {one}, {other}]"
+    answer = asgi.finish(asgi.open("/ws_steps", query=query.encode().hex()))
+    assert answer.messages == [message, message]
 
 
 def test_scope(asgi: Front) -> None:
@@ -178,6 +246,7 @@ def test_wrong_before_the_handshake(asgi: Front, messages: list[dict[str, object
         ({"type": "websocket.send", "text": "a", "bytes": b"a"}, "ValueError: websocket.send has either text or bytes"),
         ({"type": "websocket.send", "text": b"a"}, "TypeError: the text of websocket.send must be a str, not bytes"),
         ({"type": "websocket.send", "bytes": "a"}, "TypeError: the bytes of websocket.send must be bytes, not str"),
+        ({"type": "websocket.send", "text": "\ud800"}, "UnicodeEncodeError: 'utf-8' codec can't encode"),
         ({"type": "websocket.close", "code": 999}, "ValueError: 999 is not a code"),
     ],
 )
@@ -188,11 +257,18 @@ def test_wrong_after_the_handshake(asgi: Front, message: dict[str, object], erro
     assert answer.aborted.startswith(error)
 
 
-@pytest.mark.parametrize("query", ["", "accepted"])
+@pytest.mark.parametrize("query", ["value,", "value,accepted"])
 def test_exceptions(asgi: Front, query: str) -> None:
     answer = asgi.finish(asgi.open("/ws_raises", query=query))
     assert answer.aborted == "ValueError: on purpose"
-    assert answer.accepted is bool(query)
+    assert answer.accepted is query.endswith("accepted")
+
+
+@pytest.mark.parametrize("query", ["long,", "long,accepted"])
+def test_a_long_error(asgi: Front, query: str) -> None:
+    """Why it ends is not cut within a character."""
+    answer = asgi.finish(asgi.open("/ws_raises", query=query))
+    assert answer.aborted == "ValueError: " + "€" * 337
 
 
 def test_backpressure(start: Start) -> None:

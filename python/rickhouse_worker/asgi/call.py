@@ -26,6 +26,7 @@ class CallBase:
     gen: int
     flags: int  # of the REQUEST
     credit: int  # octets that may be sent
+    owed: int  # octets that were taken and not given back
     pieces: deque[Frame] | None  # of content or of messages, not taken yet
     complete: bool  # no more content will come
     cut: bool  # the rest of the content will not come
@@ -72,9 +73,11 @@ class CallBase:
         self.cut = self.cut or bool(frame.flags & frames.ABORT)
 
     def give_back(self, octets: int) -> None:
-        """Allow the front to send so much more."""
-        if octets:
-            self.send_frame(frames.ANSWER_WINDOW, 0, frames.pack_u32(octets))
+        """Allow the front to send so much more. It is told when that is much."""
+        self.owed += octets
+        if self.owed >= frames.GIVE_BACK:
+            owed, self.owed = self.owed, 0
+            self.send_frame(frames.ANSWER_WINDOW, 0, frames.pack_u32(owed))
 
     async def take_credit(self, most: int, least: int = 1, besides: int = 0) -> int:
         """How much content may be sent now: most, or what is left of the window, if that is least (or all). What is
@@ -127,6 +130,7 @@ class Call(CallBase):
         self.gen = frame.gen
         self.flags = frame.flags
         self.credit = frames.ANSWER_CREDIT
+        self.owed = 0
         self.pieces = None
         self.complete = self.cut = self.left = False
         self.closed = self.task = self.changed = None

@@ -12,7 +12,6 @@ from .. import frames
 from .call import CallBase
 
 PIECE = 64 << 10  # octets of a piece at most
-_GIVE_BACK = frames.CONTENT_CREDIT // 2
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 Piece = tuple[bytes, bool]  # octets, and whether there are more
@@ -98,7 +97,6 @@ class Stream:
         self._call = call
         self._pieces = call.pieces = deque()
         self._asked = False
-        self._taken = 0
 
     async def take(self) -> Piece | None:
         call = self._call
@@ -114,11 +112,9 @@ class Stream:
                 )  # the front may answer Expect: 100-continue
             await call.change()
         piece = self._pieces.popleft().payload
-        self._taken += len(piece)
         more = bool(self._pieces) or not call.complete
-        if more and self._taken >= _GIVE_BACK:
-            call.give_back(self._taken)
-            self._taken = 0
+        if more:
+            call.give_back(len(piece))
         return piece, more
 
     def finish(self) -> None:

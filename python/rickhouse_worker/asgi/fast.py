@@ -10,12 +10,15 @@ from typing import Any
 
 import _rickhouse  # type: ignore[import-not-found]
 
+from .. import frames
 from ..frames import Frame
 from .call import CallBase
 from .content import content_of
 from .http import HTTPBase
 from .link import LinkBase
+from .response import Response
 from .serve import EAGER, Server, raised
+from .websocket import WebSocketBase
 
 
 class Call(_rickhouse.Call, CallBase):  # type: ignore[misc]
@@ -30,6 +33,12 @@ class HTTP(_rickhouse.HTTP, HTTPBase):  # type: ignore[misc]
     __slots__ = ()
 
 
+class WebSocket(_rickhouse.WebSocket, WebSocketBase):  # type: ignore[misc]
+    """What an application has of a WebSocket."""
+
+    __slots__ = ()
+
+
 class Hooks:
     """What the extension needs of Python."""
 
@@ -38,16 +47,24 @@ class Hooks:
     Frame = Frame
     HTTP = HTTP
     Task = asyncio.Task
+    WebSocket = WebSocket
     content = staticmethod(content_of)
     raised = staticmethod(raised)
     receive = staticmethod(HTTPBase.receive)
     send = staticmethod(HTTPBase.send)
+    websocket_receive = staticmethod(WebSocketBase.receive)
+    websocket_send = staticmethod(WebSocketBase.send)
 
     def __init__(self, server: Server) -> None:
         self.app = server.app
         self.state = server.scopes.state
         self.tls = server.scopes.kept_tls
-        self.websocket = server.websocket
+        self._scopes = server.scopes
+
+    def websocket(self, call: CallBase, frame: Frame) -> tuple[str, Response, dict[str, Any]]:
+        """What a WebSocket is made of: its path, the answer if it is refused, and its scope."""
+        request = frames.parse_request(frame)
+        return request.path, Response(call, "GET", request.path), self._scopes.websocket(request)
 
     @staticmethod
     async def awaited(awaitable: Awaitable[None]) -> None:

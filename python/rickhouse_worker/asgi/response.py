@@ -206,7 +206,7 @@ class ResponseBase:
         """Cut the answer short if it is not complete for the client."""
         if not self._ended:
             self._ended = True
-            self._call.send_frame(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+            self._call.send_frame(frames.ANSWER_ABORT, 0, frames.pack_reason(why))
 
     def _abort(self, why: str) -> None:
         self._misdeed(why)

@@ -17,7 +17,7 @@ from .content import content_of
 from .http import HTTP, HTTPBase
 from .lifespan import Lifespan, StartupError
 from .scope import Scopes
-from .websocket import WebSocket
+from .websocket import WebSocket, WebSocketBase
 
 EAGER = sys.version_info >= (3, 12)
 
@@ -91,17 +91,13 @@ class Server:
         request = frames.parse_request(frame)
         exchange: HTTP | WebSocket
         if call.flags & frames.WEBSOCKET:
-            exchange, scope = self.websocket(call, frame)
+            exchange = WebSocket(call, request.path)
+            scope = self.scopes.websocket(request)
         else:
             content = content_of(call, request.content, frame.fd, request.content_length)
             exchange = HTTP(call, content, request.method, request.path)
             scope = self.scopes.http(frame, request)
         call.task = self._task(self._run(call, exchange, scope))
-
-    def websocket(self, call: CallBase, frame: Frame) -> tuple[WebSocket, dict[str, Any]]:
-        """What the application gets of a WebSocket."""
-        request = frames.parse_request(frame)
-        return WebSocket(call, request.path), self.scopes.websocket(request)
 
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that runs at once as far as it goes without waiting, where Python can do that."""
@@ -129,7 +125,7 @@ class Server:
             call.link.finish(call)
 
 
-def raised(call: CallBase, exchange: HTTPBase | WebSocket, error: BaseException) -> None:
+def raised(call: CallBase, exchange: HTTPBase | WebSocketBase, error: BaseException) -> None:
     """The application raised something else than its cancellation."""
     call.link.check_process(error)
     if not (call.over() and _is_disconnect(error)):

@@ -30,19 +30,19 @@ class ClosedError(DisconnectedError):
         OSError.__init__(self, "the WebSocket is closed")
 
 
-class WebSocket:
-    """What an application has of a WebSocket."""
+class WebSocketBase:
+    """What an application has of a WebSocket, for either twin."""
 
-    def __init__(self, call: CallBase, path: str) -> None:
-        self.method, self.path = "GET", path
-        self._call = call
-        self._pieces = call.pieces = deque()
-        self._response = Response(call, "GET", path)  # to a handshake that is refused
-        self._started = time.monotonic_ns()
-        self._connected = False  # websocket.connect was received
-        self._accepted = False
-        self._closed = False  # by the application
-        self._message: list[bytes] = []  # the pieces of a message that is not complete
+    __slots__ = ()
+
+    method = "GET"
+    path: str
+    _call: CallBase
+    _response: Response  # to a handshake that is refused
+    _started: int  # by CLOCK_MONOTONIC, in nanoseconds
+    _connected: bool  # websocket.connect was received
+    _accepted: bool
+    _closed: bool  # by the application
 
     async def receive(self) -> dict[str, Any]:
         """ASGI: connect, messages, disconnect."""
@@ -50,31 +50,16 @@ class WebSocket:
         if not self._connected:
             self._connected = True
             return {"type": "websocket.connect"}
-        while True:
-            while self._pieces:
-                message = self._take(self._pieces.popleft())
-                if message is not None:
-                    return message
+        while (message := self._next()) is None:
             if call.over() or self._response.complete:
                 code, reason = call.closed or (1006, "")
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
             await call.change()
+        return message
 
-    def _take(self, piece: frames.Frame) -> dict[str, Any] | None:
-        """The message that ends with a piece. Its octets go back now that the application takes them."""
-        self._message.append(piece.payload)
-        if not piece.flags & END:
-            return None
-        content = b"".join(self._message)
-        self._message.clear()
-        if not self._closed and self._call.closed is None:
-            self._call.give_back(len(piece.payload) + frames.PIECE_COST)
-        if not piece.flags & TEXT:
-            return {"type": "websocket.receive", "bytes": content}
-        try:
-            return {"type": "websocket.receive", "text": content.decode()}
-        except UnicodeDecodeError:
-            report.die("the front sent a text that is not UTF-8")
+    def _next(self) -> dict[str, Any] | None:
+        """The next message that is complete."""
+        raise NotImplementedError
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """ASGI."""
@@ -140,14 +125,53 @@ class WebSocket:
 
     def finish(self) -> None:
         """No more messages will be taken."""
-        self._call.pieces = None
+        raise NotImplementedError
 
     def cut(self, why: str) -> None:
         """End it if it has not ended yet."""
         if not self._accepted:
             self._response.cut(why)
         elif not self._closed and self._call.closed is None:
-            self._call.send_frame(frames.ANSWER_ABORT, 0, why.encode("utf-8", "replace")[:1024])
+            self._call.send_frame(frames.ANSWER_ABORT, 0, frames.pack_reason(why))
+
+
+class WebSocket(WebSocketBase):
+    """What an application has of a WebSocket, in pure Python."""
+
+    def __init__(self, call: CallBase, path: str) -> None:
+        self.path = path
+        self._call = call
+        self._response = Response(call, "GET", path)
+        self._started = time.monotonic_ns()
+        self._connected = self._accepted = self._closed = False
+        self._pieces = call.pieces = deque()
+        self._message: list[bytes] = []  # the pieces of a message that is not complete
+
+    def _next(self) -> dict[str, Any] | None:
+        while self._pieces:
+            message = self._take(self._pieces.popleft())
+            if message is not None:
+                return message
+        return None
+
+    def _take(self, piece: frames.Frame) -> dict[str, Any] | None:
+        """The message that ends with a piece. Its octets go back now that the application takes them."""
+        self._message.append(piece.payload)
+        if not piece.flags & END:
+            return None
+        content = b"".join(self._message)
+        self._message.clear()
+        if not self._closed and self._call.closed is None:
+            self._call.give_back(len(piece.payload) + frames.PIECE_COST)
+        if not piece.flags & TEXT:
+            return {"type": "websocket.receive", "bytes": content}
+        try:
+            return {"type": "websocket.receive", "text": content.decode()}
+        except UnicodeDecodeError:
+            report.die("the front sent a text that is not UTF-8")
+
+    def finish(self) -> None:
+        self._call.pieces = None
 
 
 def payload_of(message: Mapping[str, Any]) -> tuple[bytes, int]:
@@ -172,5 +196,4 @@ def close_of(message: Mapping[str, Any]) -> tuple[int, bytes]:
     known = isinstance(code, int) and (code in range(3000, 5000) or code in range(1000, 1015))
     if not known or code in (1004, 1005, 1006):
         raise ValueError(f"{shown(code)} is not a code to close a WebSocket with")
-    reason = (message.get("reason") or "").encode()
-    return code, reason[:_MAX_REASON].decode("utf-8", "ignore").encode()
+    return code, frames.cut_text((message.get("reason") or "").encode(), _MAX_REASON)

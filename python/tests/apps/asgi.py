@@ -423,7 +423,13 @@ async def raises(scope, receive, send):
         await answer(send, b"complete")
     if when == "later":
         await asyncio.sleep(0)
-    raise {"exit": SystemExit(3), "value": ValueError("on purpose"), "interrupt": KeyboardInterrupt()}[kind]
+    errors = {
+        "exit": SystemExit(3),
+        "value": ValueError("on purpose"),
+        "long": ValueError("€" * 1000),
+        "interrupt": KeyboardInterrupt(),
+    }
+    raise errors[kind]
 
 
 # WebSockets.
@@ -469,9 +475,10 @@ async def ws_steps(scope, receive, send):
 
 @path
 async def ws_raises(scope, receive, send):
-    if argument(scope) == "accepted":
+    kind, _, when = argument(scope).partition(",")
+    if when == "accepted":
         await send({"type": "websocket.accept"})
-    raise ValueError("on purpose")
+    raise ValueError("€" * 1000 if kind == "long" else "on purpose")
 
 
 @path
@@ -480,6 +487,66 @@ async def ws_flood(scope, receive, send):
     for i in range(100):
         history.append(f"sent {i}")
         await send({"type": "websocket.send", "bytes": b"x" * 20000})
+
+
+@path
+async def ws_waits(scope, receive, send):
+    """Waits for messages in all ways, and says what it got."""
+
+    async def say(*what):
+        await send({"type": "websocket.send", "text": repr(what)})
+
+    await receive()
+    await send({"type": "websocket.accept"})
+    try:
+        await asyncio.wait_for(receive(), 0.001)
+    except asyncio.TimeoutError:
+        await say("in vain")
+    task = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await say("cancelled", task.cancelled())
+    await say((await receive())["text"])
+    receive().close()
+    tasks = [asyncio.ensure_future(receive()) for _ in range(3)]
+    await asyncio.sleep(0)
+    await say("three wait")
+    await say(*sorted([message["text"] for message in await asyncio.gather(*tasks)]))
+    steps = receive()
+    steps.send(None)
+    try:
+        steps.send(None)
+    except RuntimeError as error:
+        await say(str(error))
+    steps.close()
+    await say((await receive())["text"])
+    once = receive()
+    await once
+    try:
+        await once
+    except RuntimeError as error:
+        await say(str(error))
+    task = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    await send({"type": "websocket.close"})
+    message = await task
+    history.append(f"{message['type']} {message['code']}")
+
+
+sockets: list = []
+
+
+@path
+async def ws_broadcast(scope, receive, send):
+    """Sends what others send to all, from their tasks."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    sockets.append(send)
+    while (message := await receive())["type"] == "websocket.receive":
+        for other in list(sockets):
+            await other({"type": "websocket.send", "text": message["text"]})
+    sockets.remove(send)
 
 
 @path
