@@ -5,6 +5,7 @@
 // sees a request first and its answer last:
 //
 //  1. edits: fields of requests and answers are set, added and removed
+//  2. compress: answers are compressed
 //
 // # How a wrapper works
 //
