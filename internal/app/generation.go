@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
@@ -22,6 +23,7 @@ type generation struct {
 	router *route.Router
 	// closers are to be closed when the generation is unused, last one first.
 	closers []io.Closer
+	proxies []*proxy.Proxy
 }
 
 // newGeneration makes all that answers by cfg. Applications of before that are as
@@ -55,6 +57,8 @@ func (s *server) answerer(g *generation, c config.Route, r *route.Route) error {
 		r.Handler = g.app(c.App)
 	case c.Files.Files != "":
 		return s.openFiles(g, c, r)
+	case c.Proxy.On():
+		return s.openProxy(g, c, r)
 	}
 	return nil
 }
@@ -96,6 +100,7 @@ func (s *server) use(g *generation) {
 	}
 	s.onLoops(s.loops, tasks)
 	s.shared.Use(sg)
+	s.now.drainProxies()
 	s.now = g
 }
 

@@ -138,6 +138,9 @@ func (s *server) stop(serving bool) error {
 		for a := range s.apps {
 			a.home.Post(exchange.TaskFunc(a.app.Drain))
 		}
+		for g := range s.generations {
+			g.drainProxies()
+		}
 		doors := s.drainDoors()
 		err := s.await(func() bool { return s.drained == doors }, deadline.C, atOnce)
 		switch {

@@ -266,7 +266,7 @@ func (l *loader) routing() {
 func (l *loader) answers(keys []string, o routeOrigin) {
 	switch {
 	case len(keys) == 0 && !l.faulty[join(o.path...)]:
-		l.mistake(o.problem("nothing answers where this route matches: give it app, files, redirect, respond or status"))
+		l.mistake(o.problem("nothing answers where this route matches: give it app, files, proxy, redirect, respond or status"))
 	case len(keys) > 1:
 		at := l.originOf(o.path, keys[1])
 		l.mistake(at.problem("%s and %s both answer: a route has one of them", keys[0], keys[1]))

@@ -209,7 +209,7 @@ func (r *fileReader) explainApp(name string, _ any) string {
 
 func (r *fileReader) explainRoute(name string, _ any) string {
 	switch name {
-	case "proxy", "cache":
+	case "cache":
 		return name + " is not in this version"
 	}
 	if _, ok := find(r.loader.keys.Top, name); ok {

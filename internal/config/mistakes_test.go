@@ -34,9 +34,13 @@ func TestMistakes(t *testing.T) {
 		{name: "of an app", file: "workers = 2\n" + app, want: []string{`rickhouse.toml:1:1: workers belongs to an application: write it below [apps.NAME]`}},
 		{name: "of the top", file: app + "  bind = [\":80\"]\n", want: []string{`rickhouse.toml:3:3: bind belongs to the top level: write it before the first [table]`}},
 		{name: "of a route", file: "host = \"x\"\n" + app, want: []string{`rickhouse.toml:1:1: host belongs to a route: write it below [[routes]]`}},
-		{name: "of a later version", file: app + "[[routes]]\npath = \"/static/*\"\ncache = true\n[[routes]]\nproxy = [\"http://x\"]\n[[routes]]\napp = \"web\"\n", want: []string{
+		{name: "of a later version", file: app + "[[routes]]\npath = \"/static/*\"\ncache = true\n[[routes]]\napp = \"web\"\n", want: []string{
 			`rickhouse.toml:5:1: cache is not in this version`,
-			`rickhouse.toml:7:1: proxy is not in this version`,
+		}},
+		{name: "proxy", file: app + "[[routes]]\npath = \"/a\"\nproxy = [\"http://x\", \"ftp://y\"]\n[[routes]]\nbalance = \"hash\"\napp = \"web\"\n[[routes]]\napp = \"web\"\nproxy = [\"http://x\"]\n", want: []string{
+			`rickhouse.toml:5:22: proxy: "ftp://y": there is no protocol "ftp"`,
+			`rickhouse.toml:7:11: balance: it is for upstreams: name them with proxy`,
+			`rickhouse.toml:11:9: app and proxy both answer: a route has one of them`,
 		}},
 		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
 		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
@@ -88,7 +92,7 @@ func TestMistakes(t *testing.T) {
 		// Routes.
 		{name: "unknown app", file: app + "[[routes]]\napp = \"wbe\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "wbe": did you mean "web"?`}},
 		{name: "unknown app, far", file: app + "[[routes]]\napp = \"blog\"\n", want: []string{`rickhouse.toml:4:7: app: there is no application "blog": there is web`}},
-		{name: "no app", file: app + "[[routes]]\npath = \"/x\"\n", want: []string{`rickhouse.toml:3:3: nothing answers where this route matches: give it app, files, redirect, respond or status`}},
+		{name: "no app", file: app + "[[routes]]\npath = \"/x\"\n", want: []string{`rickhouse.toml:3:3: nothing answers where this route matches: give it app, files, proxy, redirect, respond or status`}},
 		{name: "files", file: "[[routes]]\nfiles = \"public\"\ntry = [\"next\", \"{path}\"]\ncache_control = { \"[\" = \"x\" }\nindex = [\"a/b\"]\n", want: []string{
 			`rickhouse.toml:2:9: files: there is no folder `,
 			`rickhouse.toml:3:8: try: next stands only at the end`,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/back/python"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
@@ -53,12 +54,13 @@ type App struct {
 type Route struct {
 	route.Config
 	Files static.Config
+	Proxy proxy.Config
 	Chain chain.Config
 }
 
 // Validate reports every mistake in r, each as "key: what is wrong".
 func (r Route) Validate() error {
-	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Chain.Validate())
+	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Proxy.Validate(), r.Chain.Validate())
 }
 
 // Answers returns the keys of r that say who answers.
@@ -66,6 +68,9 @@ func (r Route) Answers() []string {
 	keys := r.Config.Answers()
 	if r.Files.Files != "" {
 		keys = append(keys, "files")
+	}
+	if r.Proxy.On() {
+		keys = append(keys, "proxy")
 	}
 	return keys
 }
@@ -130,6 +135,9 @@ func (s *Server) withDefaults() {
 	for i := range s.Routes {
 		if r := &s.Routes[i]; r.Files.Files != "" {
 			r.Files = r.Files.WithDefaults()
+		}
+		if r := &s.Routes[i]; r.Proxy.On() {
+			r.Proxy = r.Proxy.WithDefaults()
 		}
 	}
 }

@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	wire "rickhouse/internal/wire/http1"
+)
+
+// Config is a set of upstreams and how requests are passed to them. Without
+// Upstreams there are none, and nothing else of it means anything. The zero value
+// of a field means its default.
+type Config struct {
+	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, or unix:PATH for HTTP over a Unix socket. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
+
+	Balance string `toml:"balance" default:"round_robin" enum:"round_robin,least_connections,random_two,hash" help:"How one of several upstreams is chosen: in turn, the one with the fewest requests, the better of two taken at random, or by hash_by."`
+	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
+
+	Host      string `toml:"upstream_host" default:"the client's" help:"The Host that upstreams see."`
+	Path      string `toml:"upstream_path" default:"normalized" enum:"normalized,raw" help:"The path that upstreams see: the one that routes compare, encoded anew, or the one that the client sent. A raw path may mean to the upstream what no route has looked at."`
+	Forwarded string `toml:"forwarded" default:"x-forwarded" enum:"x-forwarded,forwarded,both,none" help:"How upstreams are told of the client: X-Forwarded-For, -Proto, -Host and -Prefix, or Forwarded. What came with the request never passes."`
+	Via       string `toml:"via" default:"rickhouse" help:"The name that upstreams see in Via; none for no Via."`
+
+	ConnectTimeout time.Duration `toml:"connect_timeout" default:"5s" help:"How long a connection to an upstream may take to be made, TLS and all; then another one is tried, or 504."`
+	AnswerTimeout  time.Duration `toml:"answer_timeout" default:"60s" help:"How long an upstream may take to begin its answer once it has the request; then 504."`
+	StallTimeout   time.Duration `toml:"stall_timeout" default:"60s" help:"How long an upstream may send nothing within an answer, or take nothing of a request; then the answer is cut, or 504."`
+	TunnelTimeout  time.Duration `toml:"tunnel_timeout" default:"1h" help:"How long a WebSocket, or what else a connection was upgraded to, may be silent in both directions."`
+
+	Keepalive        int           `toml:"keepalive" default:"64" help:"How many idle connections each event loop keeps to an upstream; -1 for none."`
+	KeepaliveTimeout time.Duration `toml:"keepalive_timeout" default:"60s" help:"How long an idle connection to an upstream is kept. Less than the upstream's own time is best."`
+	MaxConnections   int           `toml:"upstream_connections" default:"0" help:"The most connections to one upstream; 0 for any number. Requests wait where all are taken."`
+	Queue            int           `toml:"upstream_queue" default:"1000" help:"How many requests may wait for a connection; more are answered 503."`
+	QueueTimeout     time.Duration `toml:"upstream_queue_timeout" default:"10s" help:"How long a request may wait for a connection; then 503."`
+
+	NoRetry     bool    `toml:"retry,inverted" default:"true" help:"Try again, with another upstream if there is one, where that is safe: nothing of the request was sent, or its method is idempotent and nothing of the answer has come."`
+	Retries     int     `toml:"retries" default:"2" help:"How often a request may be tried again."`
+	RetryBudget float64 `toml:"retry_budget" default:"0.2" help:"How many requests that were sent may be sent again, as a share of all; ten are always allowed. Connections that cannot be made do not count."`
+
+	MaxFails  int           `toml:"max_fails" default:"3" help:"After how many failures in a row an upstream is left alone; -1 for never. The last one is never left alone, unless circuit_breaker is set."`
+	EjectTime time.Duration `toml:"eject_time" default:"10s" help:"For how long; twice as long after each further failure, up to ten times as long. Then one request tries it."`
+	Breaker   bool          `toml:"circuit_breaker" default:"false" help:"Answer 503 at once while all upstreams are left alone."`
+	SlowStart time.Duration `toml:"slow_start" default:"0s" help:"Over how long an upstream that has come back gets its full share again."`
+}
+
+// WithDefaults returns c with its zero fields replaced.
+func (c Config) WithDefaults() Config {
+	set(&c.Balance, "round_robin")
+	set(&c.HashBy, "address")
+	set(&c.Path, "normalized")
+	set(&c.Forwarded, "x-forwarded")
+	set(&c.Via, "rickhouse")
+	set(&c.ConnectTimeout, 5*time.Second)
+	set(&c.AnswerTimeout, time.Minute)
+	set(&c.StallTimeout, time.Minute)
+	set(&c.TunnelTimeout, time.Hour)
+	set(&c.Keepalive, 64)
+	set(&c.KeepaliveTimeout, time.Minute)
+	set(&c.Queue, 1000)
+	set(&c.QueueTimeout, 10*time.Second)
+	set(&c.Retries, 2)
+	set(&c.RetryBudget, 0.2)
+	set(&c.MaxFails, 3)
+	set(&c.EjectTime, 10*time.Second)
+	return c
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// On reports whether there are upstreams.
+func (c Config) On() bool { return len(c.Upstreams) > 0 }
+
+// Validate reports every mistake in c, each as "key: what is wrong".
+func (c Config) Validate() error {
+	if !c.On() {
+		return c.needsUpstreams()
+	}
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	seen, main := map[string]bool{}, false
+	for i, text := range c.Upstreams {
+		u, err := parseUpstream(text)
+		wrong(err != nil, "proxy[%d]: %v", i, err)
+		wrong(err == nil && seen[u.text], "proxy[%d]: %s stands twice", i, u.text)
+		seen[u.text], main = true, main || !u.backup
+	}
+	wrong(!main, "proxy: every upstream is a backup")
+	d := c.WithDefaults()
+	wrong(!slices.Contains([]string{"round_robin", "least_connections", "random_two", "hash"}, d.Balance), "balance: there is no policy %q", d.Balance)
+	wrong(!slices.Contains([]string{"normalized", "raw"}, d.Path), "upstream_path: %q is neither normalized nor raw", d.Path)
+	wrong(!slices.Contains([]string{"x-forwarded", "forwarded", "both", "none"}, d.Forwarded), "forwarded: %q is not x-forwarded, forwarded, both or none", d.Forwarded)
+	if err := checkHashBy(d.HashBy); err != nil {
+		errs = append(errs, fmt.Errorf("hash_by: %w", err))
+	}
+	wrong(c.Host != "" && !wire.ValidAuthority([]byte(c.Host)), "upstream_host: %q is not a host, or a host and a port", c.Host)
+	wrong(!wire.ValidName([]byte(d.Via)), "via: %q is not a name", d.Via)
+	for key, v := range c.durations() {
+		wrong(v < 0, "%s: %v is less than 0", key, v)
+	}
+	wrong(c.Keepalive < -1, "keepalive: %d is less than -1", c.Keepalive)
+	wrong(c.MaxConnections < 0, "upstream_connections: %d is less than 0", c.MaxConnections)
+	wrong(c.Queue < 0, "upstream_queue: %d is less than 0", c.Queue)
+	wrong(c.Retries < 0 || c.Retries > 100, "retries: %d is not between 0 and 100", c.Retries)
+	wrong(c.RetryBudget < 0 || c.RetryBudget > 1, "retry_budget: %v is not between 0 and 1", c.RetryBudget)
+	wrong(c.MaxFails < -1, "max_fails: %d is less than -1", c.MaxFails)
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+func (c *Config) durations() map[string]time.Duration {
+	return map[string]time.Duration{
+		"connect_timeout": c.ConnectTimeout, "answer_timeout": c.AnswerTimeout, "stall_timeout": c.StallTimeout,
+		"tunnel_timeout": c.TunnelTimeout, "keepalive_timeout": c.KeepaliveTimeout,
+		"upstream_queue_timeout": c.QueueTimeout, "eject_time": c.EjectTime, "slow_start": c.SlowStart,
+	}
+}
+
+// checkHashBy reads what a hash is made of.
+func checkHashBy(text string) error {
+	kind, name, named := strings.Cut(text, ":")
+	switch {
+	case (text == "address" || text == "path") && !named:
+	case (kind == "header" || kind == "cookie") && wire.ValidName([]byte(name)):
+	default:
+		return fmt.Errorf("%q is not address, path, header:NAME or cookie:NAME", text)
+	}
+	return nil
+}
+
+// needsUpstreams reports the keys that mean nothing without upstreams.
+func (c Config) needsUpstreams() error {
+	var errs []error
+	v := reflect.ValueOf(c)
+	for f := range v.Type().Fields() {
+		if !v.FieldByIndex(f.Index).IsZero() {
+			key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			errs = append(errs, fmt.Errorf("%s: it is for upstreams: name them with proxy", key))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"rickhouse/internal/exchange"
+)
+
+// again is how long a Unix socket whose backlog is full is left alone, in
+// nanoseconds.
+const again = int64(5 * time.Millisecond)
+
+// dial begins to make the connection, for c.call.
+func (c *conn) dial() {
+	c.state = connecting
+	c.since = c.sh.l.Now()
+	c.begun = c.since
+	c.arm()
+	if !raw || c.pool.peer.tls != nil {
+		c.dialAside()
+		return
+	}
+	c.connect()
+}
+
+// connect begins the connection on the loop.
+func (c *conn) connect() {
+	s, made, tryAgain, err := connect(c.sh.l, c.pool.peer.addr, c)
+	switch {
+	case tryAgain:
+		// Its own timer is the connection's, which runs.
+		c.retry.Task = exchange.TaskFunc(func() {
+			if c.state == connecting && c.s == nil {
+				c.connect()
+			}
+		})
+		c.sh.l.SetTimer(&c.retry, c.sh.l.Now()+again)
+	case err != nil:
+		c.sh.l.Defer(exchange.TaskFunc(func() { c.refused(err) }))
+	case made:
+		c.s = s
+		c.made()
+	default:
+		c.s = s
+		s.Want(false, true)
+	}
+}
+
+// dialAside makes the connection on a goroutine: TLS has to be computed.
+func (c *conn) dialAside() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.sh.p.cfg.ConnectTimeout)
+	c.cancel = cancel
+	p, l := c.pool.peer, c.sh.l
+	go func() {
+		defer cancel()
+		nc, err := dial(ctx, p)
+		l.Post(exchange.TaskFunc(func() {
+			switch {
+			case c.state != connecting && err == nil:
+				_ = nc.Close()
+			case c.state != connecting:
+			case err != nil:
+				c.refused(err)
+			default:
+				c.s = l.AttachConn(nc, c)
+				c.made()
+			}
+		}))
+	}()
+}
+
+// dial connects to p, with TLS if it has that.
+func dial(ctx context.Context, p *peer) (net.Conn, error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, p.addr.network(), p.addr.text())
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if p.tls == nil {
+		return nc, nil
+	}
+	secure := tls.Client(nc, p.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = nc.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return secure, nil
+}
+
+// timeout reports whether err says that time was up.
+func timeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
