@@ -22,11 +22,14 @@ type item struct {
 	name    string
 	entry   *entry
 	checked time.Duration // since start, when the disk was asked
+	watch   *watch        // of its folder, or nil
 }
 
 const (
-	// validity is for how long the disk is not asked again.
-	validity = time.Second
+	// validity is for how long the disk is not asked again, and watchedValidity for
+	// how long where the kernel tells what changes.
+	validity        = time.Second
+	watchedValidity = 10 * time.Second
 	// maxItems is how many names are kept.
 	maxItems = 8192
 	// maxFiles is how many files are held open.
@@ -35,6 +38,14 @@ const (
 	idle = time.Minute
 )
 
+// fresh reports whether the disk need not be asked again.
+func (i *item) fresh(now time.Duration) bool {
+	if i.watch == nil {
+		return now-i.checked < validity
+	}
+	return now-i.checked < watchedValidity && i.watch.quietSince(i.checked)
+}
+
 func newCache(limit int64) *cache {
 	return &cache{items: map[string]*list.Element{}, order: list.New(), limit: limit, start: time.Now()}
 }
@@ -42,7 +53,7 @@ func newCache(limit int64) *cache {
 // fresh returns what is known of name, or nil if the caller has to look. While one
 // caller looks the others get what was known.
 func (c *cache) fresh(name string) *entry {
-	now := time.Since(c.start)
+	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.items[name]
@@ -50,7 +61,7 @@ func (c *cache) fresh(name string) *entry {
 		return nil
 	}
 	i := e.Value.(*item)
-	if now-i.checked >= validity {
+	if !i.fresh(now) {
 		i.checked = now
 		return nil
 	}
@@ -68,8 +79,12 @@ func (c *cache) known(name string) *entry {
 	return nil
 }
 
-// put keeps what was found when the disk was asked at time asked.
-func (c *cache) put(name string, e *entry, asked time.Time) {
+// now is the time that items are stamped with.
+func (c *cache) now() time.Duration { return time.Since(c.start) }
+
+// put keeps what was found when the disk was asked at time asked, after w, which
+// may be nil, had been set.
+func (c *cache) put(name string, e *entry, asked time.Duration, w *watch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.items[name]; ok {
@@ -79,10 +94,10 @@ func (c *cache) put(name string, e *entry, asked time.Time) {
 		e.release(nil)
 		return
 	}
-	c.items[name] = c.order.PushFront(&item{name, e, asked.Sub(c.start)})
+	c.items[name] = c.order.PushFront(&item{name, e, asked, w})
 	c.size += e.cost
 	c.files += e.files()
-	now := time.Since(c.start)
+	now := c.now()
 	for c.size > c.limit || len(c.items) > maxItems || c.files > maxFiles || c.order.Len() > 1 && now-c.oldest() > idle {
 		c.remove(c.order.Back(), nil)
 	}

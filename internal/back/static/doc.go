@@ -20,9 +20,18 @@
 // # Blocking
 //
 // Nothing here waits for a disk on an event loop: a Pool of goroutines opens and
-// reads. What it found, and the content of small files, is kept for all loops and
-// looked at again once it is a second old. Some large files are held open as long;
-// the front sends them.
+// reads. What it found, and the content of small files with its fields, is kept
+// for all loops. Some large files are held open as long; the front sends them, a
+// chunk at a time. A chunk that is not in the page cache, as far as preadv2 with
+// RWF_NOWAIT can tell of its ends, is read by the Pool first.
+//
+// # Changes
+//
+// What is kept is looked at again once it is a second old. Where inotify tells what
+// changes in a folder and in those that lead to it, that is when it does (seen
+// within 50 ms), or after ten seconds, as there are changes that it does not tell:
+// by a hard link elsewhere, or through a mapping. Where links are followed, and on
+// file systems of which others may change the content, nobody tells.
 //
 // It writes nothing, compresses nothing, and knows no users.
 package static

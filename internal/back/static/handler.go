@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -20,18 +21,25 @@ type Handler struct {
 	cache *cache
 	try   []string
 	pass  bool // try ends in next
+	// watcher tells what changes below the folder; nil where the kernel cannot.
+	watcher *watcher
+	// resident is resident, or what a test puts in its place.
+	resident func(f *os.File, offset, n int64) bool
 }
 
 // New opens the folder of a valid Config. pool does what may block.
 func New(cfg Config, pool *Pool) (*Handler, error) {
 	cfg = cfg.WithDefaults()
-	h := &Handler{cfg: cfg, pool: pool, cache: newCache(int64(cfg.FilesMemory)), try: cfg.Try}
+	h := &Handler{cfg: cfg, pool: pool, cache: newCache(int64(cfg.FilesMemory)), try: cfg.Try, resident: resident}
 	if last := len(h.try) - 1; h.try[last] == next {
 		h.try, h.pass = h.try[:last], true
 	}
 	var err error
 	if h.root, err = openRoot(cfg.Files, cfg.Symlinks); err != nil {
 		return nil, fmt.Errorf("open the folder of files: %w", err)
+	}
+	if !cfg.Symlinks { // nobody tells what changes where links lead to
+		h.watcher = newWatcher(h.root, h.cache.now)
 	}
 	return h, nil
 }
@@ -45,6 +53,7 @@ func (h *Handler) Before(next exchange.Handler) exchange.Handler {
 
 // Close closes the folder. Nothing may be served any more.
 func (h *Handler) Close() error {
+	h.watcher.close()
 	h.cache.close()
 	return h.root.close()
 }
@@ -171,8 +180,10 @@ func (h *Handler) ask(x *exchange.Exchange, l lookup, tries int) {
 	}
 }
 
-func (h *Handler) overload(x *exchange.Exchange) {
-	x.Fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many requests wait for the disk", RetryAfter: time.Second})
+func (h *Handler) overload(x *exchange.Exchange) { x.Fail(errOverload()) }
+
+func errOverload() error {
+	return &exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many requests wait for the disk", RetryAfter: time.Second}
 }
 
 // answer answers x with what was found.

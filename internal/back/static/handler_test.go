@@ -301,6 +301,8 @@ func TestForbiddenAndSpecialFiles(t *testing.T) {
 func TestChangesAreSeen(t *testing.T) {
 	dir := folder(t, map[string]string{"a": "one", "large": strings.Repeat("a", 100_000)})
 	h := serve(t, Config{Files: dir})
+	h.watcher.close()
+	h.watcher = nil
 	first := ask(t, h, "GET", "", "/a")
 	write := func(name, content string) {
 		t.Helper()
@@ -312,7 +314,7 @@ func TestChangesAreSeen(t *testing.T) {
 	if d := ask(t, h, "GET", "", "/a"); d.content.String() != "one" {
 		t.Errorf("within a second: %q", d.content.String())
 	}
-	h.age()
+	h.age(validity)
 	second := ask(t, h, "GET", "", "/a")
 	if second.content.String() != "three" || second.field("ETag") == first.field("ETag") {
 		t.Errorf("after a second: %q\n%s", second.content.String(), second.fields)
@@ -331,24 +333,26 @@ func TestChangesAreSeen(t *testing.T) {
 	if d := ask(t, h, "GET", "", "/large"); d.status != 200 || d.content.Len() != 200_000 {
 		t.Errorf("a large file that was there a moment ago: %d", d.status)
 	}
-	h.age()
+	h.age(validity)
 	if d := ask(t, h, "GET", "", "/large"); d.status != 404 {
 		t.Errorf("a large file that is gone: %d", d.status)
 	}
 	// What was missing, and is there now.
 	ask(t, h, "GET", "", "/new")
 	write("new", "new")
-	h.age()
+	h.age(validity)
 	if d := ask(t, h, "GET", "", "/new"); d.status != 200 {
 		t.Errorf("a new file: %d", d.status)
 	}
 }
 
-// age makes all that is known a second old.
-func (h *Handler) age() {
+// age makes all that is known older.
+func (h *Handler) age(by time.Duration) {
 	h.cache.mu.Lock()
 	defer h.cache.mu.Unlock()
-	h.cache.start = h.cache.start.Add(-time.Second)
+	for _, e := range h.cache.items {
+		e.Value.(*item).checked -= by
+	}
 }
 
 func TestMemoryIsBounded(t *testing.T) {
@@ -399,12 +403,12 @@ func TestOpenFilesAreBounded(t *testing.T) {
 				t.Fatalf("%d files are held", h.cache.files)
 			}
 		}
-		h.age()
+		h.age(validity)
 	}
 	if n := descriptors() - before; n > maxFiles {
 		t.Errorf("%d more descriptors", n)
 	}
-	h.cache.start = h.cache.start.Add(-2 * idle)
+	h.age(2 * idle)
 	if ask(t, h, "GET", "", "/0"); h.cache.files != 1 {
 		t.Errorf("%d files are held that nobody asks for", h.cache.files-1)
 	}

@@ -40,9 +40,17 @@ func (d *desk) Head(x *exchange.Exchange) {
 	x.HeadSent = true
 }
 
-func (d *desk) Data(_ *exchange.Exchange, p []byte) { d.content.Write(p) }
+func (d *desk) Data(x *exchange.Exchange, p []byte) {
+	n := len(p)
+	d.content.Write(p)
+	d.Post(exchange.TaskFunc(func() {
+		if !d.ended && x.Server != nil {
+			x.Server.Drained(x, n)
+		}
+	}))
+}
 
-func (d *desk) File(_ *exchange.Exchange, f *os.File, offset, length int64) {
+func (d *desk) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 	d.files++
 	if _, err := io.Copy(&d.content, io.NewSectionReader(f, offset, length)); err != nil {
 		d.t.Error(err)
@@ -50,6 +58,11 @@ func (d *desk) File(_ *exchange.Exchange, f *os.File, offset, length int64) {
 	if err := f.Close(); err != nil {
 		d.t.Error(err)
 	}
+	d.Post(exchange.TaskFunc(func() {
+		if !d.ended {
+			x.Server.Drained(x, exchange.FileCost)
+		}
+	}))
 }
 
 func (d *desk) End(*exchange.Exchange)                { d.ended = true }
@@ -69,7 +82,7 @@ func (d *desk) field(name string) string {
 // at mount, and waits for the answer.
 func ask(t *testing.T, h exchange.Handler, method, mount, path string, fields ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, tasks: make(chan exchange.Task, 8)}
+	d := &desk{t: t, tasks: make(chan exchange.Task, 64)}
 	x := &exchange.Exchange{}
 	x.Reset()
 	x.Executor, x.Client = d, d

@@ -16,9 +16,9 @@ type held struct {
 // hold keeps f.
 func hold(f *os.File) *held { return &held{f: f} }
 
-// take returns n files of their own for the same open file, or nil if that was let
-// go or the process has too many. It does not block.
-func (h *held) take(n int) []*os.File {
+// take returns a file of its own for the same open file, or nil if that was let go
+// or the process has too many. It does not block.
+func (h *held) take() *os.File {
 	if h == nil {
 		return nil
 	}
@@ -27,16 +27,20 @@ func (h *held) take(n int) []*os.File {
 	if h.f == nil {
 		return nil
 	}
-	files := make([]*os.File, 0, n)
-	for range n {
-		fd, err := unix.FcntlInt(h.f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			closeAll(files)
-			return nil
-		}
-		files = append(files, os.NewFile(uintptr(fd), h.f.Name()))
+	f, err := duplicate(h.f)
+	if err != nil {
+		return nil
 	}
-	return files
+	return f
+}
+
+// duplicate returns a file of its own for the same open file.
+func duplicate(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // alive reports whether the file is still open.
@@ -53,12 +57,6 @@ func (h *held) release() {
 	h.f = nil
 	h.mu.Unlock()
 	if f != nil {
-		_ = f.Close()
-	}
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
 		_ = f.Close()
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rickhouse/internal/exchange"
 )
 
@@ -57,7 +59,8 @@ const (
 
 // load asks the disk what is at name. It blocks.
 func (h *Handler) load(name string) *entry {
-	asked := time.Now()
+	asked := h.cache.now()
+	w := h.watcher.watch(parent(name))
 	e := h.look(name, h.cache.known(name))
 	e.cost = entryCost + int64(len(name))
 	for i := range e.variants {
@@ -66,7 +69,7 @@ func (h *Handler) load(name string) *entry {
 	if e.kind == failed {
 		h.cache.drop(name)
 	} else {
-		h.cache.put(name, e, asked)
+		h.cache.put(name, e, asked, w)
 	}
 	return e
 }
@@ -129,6 +132,9 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 	v.modified = v.changed.UTC().Truncate(time.Second)
 	if v.size > smallFile {
 		v.open, held = hold(f), true
+		// A descriptor that need not wait, as open asks for, would be offered to the
+		// runtime's poller each time that it is duplicated.
+		_ = unix.SetNonblock(int(f.Fd()), false)
 		v.etag = strconv.Quote(strconv.FormatInt(v.size, 36) + "-" + strconv.FormatInt(v.changed.UnixNano(), 36))
 		return v, file, nil
 	}

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"rickhouse/internal/exchange"
 )
 
@@ -39,15 +37,16 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 			b.spans, b.partial = spans, true
 		}
 	}
-	if v.content != nil || x.Request.IsHead() {
+	switch {
+	case v.content != nil || x.Request.IsHead():
 		b.send(x)
-		return
+	default:
+		if f := v.open.take(); f != nil {
+			h.transfer(x, b, f)
+			return
+		}
+		h.open(x, b, l, tries)
 	}
-	if b.files = v.open.take(len(b.spans)); b.files != nil {
-		b.send(x)
-		return
-	}
-	h.open(x, b, l, tries)
 }
 
 // body is what of a variant is sent.
@@ -55,7 +54,8 @@ type body struct {
 	v       *variant
 	spans   []span
 	partial bool
-	files   []*os.File // one for each span, if the content is not in memory
+	heads   []string // of the parts, if there are several spans
+	end     string   // what follows the last
 }
 
 // errChanged says that a file is not what it was when it was looked at.
@@ -66,8 +66,7 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 	x.Server = waiting{}
 	home := x.Executor
 	done := h.pool.do(func() {
-		var err error
-		b.files, err = h.openAgain(b.v, len(b.spans))
+		f, err := h.openAgain(b.v)
 		home.Post(exchange.TaskFunc(func() {
 			switch {
 			case errors.Is(err, errChanged):
@@ -75,7 +74,7 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 			case err != nil:
 				x.Fail(openError(b.v.name, err))
 			default:
-				b.send(x)
+				h.transfer(x, b, f)
 			}
 		}))
 	})
@@ -84,13 +83,8 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 	}
 }
 
-// openAgain opens the file of v, n times. It blocks.
-func (h *Handler) openAgain(v *variant, n int) (files []*os.File, err error) {
-	defer func() {
-		if err != nil {
-			closeAll(files)
-		}
-	}()
+// openAgain opens the file of v. It blocks.
+func (h *Handler) openAgain(v *variant) (*os.File, error) {
 	f, err := h.root.open(v.name)
 	switch {
 	case err == nil:
@@ -99,30 +93,38 @@ func (h *Handler) openAgain(v *variant, n int) (files []*os.File, err error) {
 	default:
 		return nil, err
 	}
-	files = append(files, f)
 	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return files, err
-	case !v.is(info):
-		return files, errChanged
+	if err == nil && !v.is(info) {
+		err = errChanged
 	}
-	for len(files) < n {
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return files, err
-		}
-		files = append(files, os.NewFile(uintptr(fd), v.name))
+	if err != nil {
+		_ = f.Close()
+		return nil, err
 	}
-	return files, nil
+	return f, nil
 }
 
-// send answers x with b.
+// send answers x with b, whose content is in memory or not wanted.
 func (b *body) send(x *exchange.Exchange) {
+	b.head(x)
+	x.Response.Whole = true
+	x.Head()
+	if !x.Request.IsHead() {
+		for i, s := range b.spans {
+			b.partHead(x, i)
+			x.Data(b.v.content[s.offset : s.offset+s.length])
+		}
+		b.finish(x)
+		return
+	}
+	x.End()
+}
+
+// head fills in the head of the answer, and what is between the spans.
+func (b *body) head(x *exchange.Exchange) {
 	r := &x.Response
-	r.Whole = true
 	if len(b.spans) > 1 {
-		b.sendParts(x)
+		b.parts(r)
 		return
 	}
 	s := b.spans[0]
@@ -130,51 +132,42 @@ func (b *body) send(x *exchange.Exchange) {
 	if !b.partial {
 		r.Status = http.StatusOK
 		r.Fields = append(r.Fields, b.v.fields...)
-	} else {
-		r.Status = http.StatusPartialContent
-		r.Fields = append(r.Fields, b.v.fields[:len(b.v.fields)-1]...)
-		r.Add("Content-Range", s.contentRange(b.v.size))
-	}
-	x.Head()
-	if !x.Request.IsHead() {
-		b.sendSpan(x, 0)
-	}
-	x.End()
-}
-
-// sendSpan sends the octets of a span.
-func (b *body) sendSpan(x *exchange.Exchange, i int) {
-	s := b.spans[i]
-	if b.files != nil {
-		x.File(b.files[i], s.offset, s.length)
 		return
 	}
-	x.Data(b.v.content[s.offset : s.offset+s.length])
+	r.Status = http.StatusPartialContent
+	r.Fields = append(r.Fields, b.v.fields[:len(b.v.fields)-1]...)
+	r.Add("Content-Range", s.contentRange(b.v.size))
 }
 
-// sendParts sends several ranges as multipart/byteranges (RFC 9110 §14.6).
-func (b *body) sendParts(x *exchange.Exchange) {
+// parts is head for several ranges: multipart/byteranges (RFC 9110 §14.6).
+func (b *body) parts(r *exchange.Response) {
 	boundary := rand.Text()
-	heads := make([]string, len(b.spans))
-	length := int64(0)
+	b.heads = make([]string, len(b.spans))
+	b.end = "\r\n--" + boundary + "--\r\n"
+	r.Status, r.ContentLength = http.StatusPartialContent, int64(len(b.end))
 	for i, s := range b.spans {
-		heads[i] = "\r\n--" + boundary + "\r\nContent-Type: " + string(b.v.fields[0].Value) +
+		b.heads[i] = "\r\n--" + boundary + "\r\nContent-Type: " + string(b.v.fields[0].Value) +
 			"\r\nContent-Range: " + s.contentRange(b.v.size) + "\r\n\r\n"
 		if i == 0 {
-			heads[i] = heads[i][2:]
+			b.heads[i] = b.heads[i][2:]
 		}
-		length += int64(len(heads[i])) + s.length
+		r.ContentLength += int64(len(b.heads[i])) + s.length
 	}
-	end := "\r\n--" + boundary + "--\r\n"
-	r := &x.Response
-	r.Status, r.ContentLength = http.StatusPartialContent, length+int64(len(end))
 	r.Add("Content-Type", "multipart/byteranges; boundary="+boundary)
 	r.Fields = append(r.Fields, b.v.fields[1:len(b.v.fields)-1]...)
-	x.Head()
-	for i := range b.spans {
-		x.Data([]byte(heads[i]))
-		b.sendSpan(x, i)
+}
+
+// partHead sends what stands before span i.
+func (b *body) partHead(x *exchange.Exchange, i int) {
+	if b.heads != nil {
+		x.Data([]byte(b.heads[i]))
 	}
-	x.Data([]byte(end))
+}
+
+// finish ends the answer once all spans are sent.
+func (b *body) finish(x *exchange.Exchange) {
+	if b.end != "" {
+		x.Data([]byte(b.end))
+	}
 	x.End()
 }

@@ -1,0 +1,23 @@
+package static
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// forget takes a file out of the page cache, and reports whether that worked.
+func forget(f *os.File) bool {
+	if f.Sync() != nil || unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) != nil {
+		return false
+	}
+	m, err := unix.Mmap(int(f.Fd()), 0, chunk, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Munmap(m) }()
+	pages := make([]byte, chunk/os.Getpagesize())
+	_, _, e := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), uintptr(unsafe.Pointer(&pages[0])))
+	return e == 0 && pages[0]&1 == 0
+}
