@@ -14,17 +14,17 @@ import (
 // Config is what the room can be told. The zero value serves no TLS; that of
 // another field means its default.
 type Config struct {
-	Source       Source   `toml:"tls" default:"off" help:"Where certificates come from, and so what makes connections TLS: auto gets them by ACME, internal makes them for development, CERT,KEY names two files. See TLS in docs/config.md."`
-	MinVersion   string   `toml:"tls_min_version" default:"1.2" enum:"1.2,1.3" help:"The oldest version of TLS that is spoken."`
-	ClientAuth   string   `toml:"client_auth" default:"none" enum:"none,optional,required" help:"Whether clients show certificates, which are checked against client_ca and told to the application."`
-	ClientCA     string   `toml:"client_ca" default:"" help:"The file of the authorities (PEM) that client certificates must come from."`
+	Source       Source   `toml:"tls" reload:"live" default:"off" help:"Where certificates come from, and so what makes connections TLS: auto gets them by ACME, internal makes them for development, CERT,KEY names two files. See TLS in docs/config.md."`
+	MinVersion   string   `toml:"tls_min_version" reload:"live" default:"1.2" enum:"1.2,1.3" help:"The oldest version of TLS that is spoken."`
+	ClientAuth   string   `toml:"client_auth" reload:"live" default:"none" enum:"none,optional,required" help:"Whether clients show certificates, which are checked against client_ca and told to the application."`
+	ClientCA     string   `toml:"client_ca" reload:"live" default:"" help:"The file of the authorities (PEM) that client certificates must come from."`
 	HSTS         string   `toml:"hsts" default:"" help:"The Strict-Transport-Security header of answers by TLS that have none (RFC 6797), as in \"max-age=31536000; includeSubDomains\"."`
-	RedirectHTTP string   `toml:"redirect_http" default:"" help:"An address, as :80, that answers plain HTTP by a redirect to https, and challenges of ACME (HTTP-01)."`
-	NoOCSP       bool     `toml:"ocsp,inverted" default:"true" help:"Staple OCSP responses where a certificate names a responder. That there is none is logged and no more."`
-	Domains      []string `toml:"domains" default:"the hosts of the routes" help:"The host names that tls = \"auto\" gets certificates for, and tls = \"internal\" besides localhost and those in bind."`
-	ACMEEmail    string   `toml:"acme_email" default:"" help:"Whom the ACME server may write to, about certificates that expire for example."`
-	ACMECA       string   `toml:"acme_ca" default:"" help:"The directory (URL) of the ACME server; without it, that of Let's Encrypt."`
-	ACMECARoot   string   `toml:"acme_ca_root" default:"" help:"The file of the authorities (PEM) that the ACME server itself is trusted by, where that is a private one."`
+	RedirectHTTP string   `toml:"redirect_http" reload:"live" default:"" help:"An address, as :80, that answers plain HTTP by a redirect to https, and challenges of ACME (HTTP-01)."`
+	NoOCSP       bool     `toml:"ocsp,inverted" reload:"live" default:"true" help:"Staple OCSP responses where a certificate names a responder. That there is none is logged and no more."`
+	Domains      []string `toml:"domains" reload:"live" default:"the hosts of the routes" help:"The host names that tls = \"auto\" gets certificates for, and tls = \"internal\" besides localhost and those in bind."`
+	ACMEEmail    string   `toml:"acme_email" reload:"live" default:"" help:"Whom the ACME server may write to, about certificates that expire for example."`
+	ACMECA       string   `toml:"acme_ca" reload:"live" default:"" help:"The directory (URL) of the ACME server; without it, that of Let's Encrypt."`
+	ACMECARoot   string   `toml:"acme_ca_root" reload:"live" default:"" help:"The file of the authorities (PEM) that the ACME server itself is trusted by, where that is a private one."`
 }
 
 // On reports whether anything is TLS.

@@ -21,6 +21,11 @@ type Key struct {
 	// Values are all that a text may be; nil where it is free.
 	Values []string
 	Kind   Kind
+	// Live says that a reload can change the key, where it is one of the top level:
+	// below that all are.
+	Live bool
+	// Secret says that its value is for nobody to see.
+	Secret bool
 
 	inverted bool  // the field says the opposite of the key
 	index    []int // of the field
@@ -90,6 +95,7 @@ func keyOf(f reflect.StructField, tag string) Key {
 	k := Key{
 		Name: name, Default: f.Tag.Get("default"), Help: f.Tag.Get("help"),
 		Kind: kindOf(f.Type), inverted: option == "inverted", index: f.Index,
+		Live: f.Tag.Get("reload") == "live", Secret: f.Tag.Get("secret") == "true",
 	}
 	if e := f.Tag.Get("enum"); e != "" {
 		k.Values = strings.Split(e, ",")

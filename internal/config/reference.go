@@ -12,27 +12,33 @@ func WriteReference(w io.Writer) error {
 	b := &strings.Builder{}
 	b.WriteString(referenceHead)
 	b.WriteString("\n## Top level\n\n")
-	table(b, keys.Top, true)
+	table(b, keys.Top, true, true)
 	b.WriteString(referenceApps)
-	table(b, keys.App, true)
+	table(b, keys.App, true, false)
 	b.WriteString(referenceRoutes)
-	table(b, keys.Route, false)
+	table(b, keys.Route, false, false)
 	b.WriteString(referenceTLS)
 	b.WriteString(referenceValues)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func table(b *strings.Builder, keys []Key, environment bool) {
+func table(b *strings.Builder, keys []Key, environment, reload bool) {
 	columns := []string{"Key", "Value", "Default", "What it does"}
 	if environment {
 		columns = append(columns, "Environment")
+	}
+	if reload {
+		columns = append(columns, "Changed by")
 	}
 	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 	for _, k := range keys {
 		cells := []string{"`" + k.Name + "`", k.valueText(), k.defaultText(), k.Help}
 		if environment {
 			cells = append(cells, "`"+k.Env()+"`")
+		}
+		if reload {
+			cells = append(cells, map[bool]string{true: "reload", false: "restart"}[k.Live])
 		}
 		for i, c := range cells {
 			cells[i] = strings.ReplaceAll(c, "|", "\\|")

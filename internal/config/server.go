@@ -80,9 +80,9 @@ func (r Route) Passes() bool { return r.Files.Passes() }
 
 // General holds the keys that are no room's.
 type General struct {
-	Bind            []string      `toml:"bind" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS."`
+	Bind            []string      `toml:"bind" reload:"live" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS."`
 	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
-	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" help:"How long requests may take to finish once the server is asked to stop."`
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" reload:"live" default:"30s" help:"How long requests may take to finish once the server is asked to stop."`
 }
 
 // maxLoops is more event loops than any machine has use for.
