@@ -29,6 +29,7 @@ type application struct {
 	failed error
 	// users is how many generations it belongs to that are not closed.
 	users    int
+	until    time.Time // when it has to have ended, once it is on its way out
 	stopping bool
 }
 

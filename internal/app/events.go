@@ -13,16 +13,19 @@ type event struct {
 	info       wire.Info
 	generation *generation
 	lost       int
+	tell       asked
 	err        error
 }
 
 type eventKind uint8
 
 const (
-	appReady   eventKind = iota // app, info
-	appFailed                   // app, err: it was not ready before
-	appStopped                  // app, lost
-	unused                      // generation
+	appReady    eventKind = iota // app, info
+	appFailed                    // app, err: it was not ready before
+	appStopped                   // app, lost
+	appOverdue                   // app: it should have ended
+	unused                       // generation
+	reloadAsked                  // tell
 	doorDrained
 	loopEnded // err
 )

@@ -3,8 +3,8 @@ package app
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"time"
 
 	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/back/static"
@@ -104,13 +104,17 @@ func (s *server) use(g *generation) {
 	s.now = g
 }
 
-// retire closes g, which nothing uses any more.
+// has reports whether a belongs to g.
+func (g *generation) has(a *application) bool { return slices.Contains(g.apps, a) }
+
+// retire closes g, which nothing uses any more. Applications that belong to no
+// other end.
 func (s *server) retire(g *generation) {
 	delete(s.generations, g)
 	g.close(s.warn)
 	for _, a := range g.apps {
 		if a.users--; a.users == 0 {
-			s.stopApp(a, time.Now().Add(s.cfg.General.ShutdownTimeout))
+			s.stopApp(a, a.until)
 		}
 	}
 }

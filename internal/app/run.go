@@ -11,6 +11,7 @@ import (
 
 	"rickhouse/internal/back/python"
 	"rickhouse/internal/config"
+	"rickhouse/internal/control"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/telemetry"
 )
@@ -21,7 +22,11 @@ type Environment struct {
 	Stdout, Stderr telemetry.Stream
 	// Signals stops the server: the first one gently, the second at once.
 	Signals <-chan os.Signal
+	// Reloads has it load its configuration again, with Load.
+	Reloads <-chan struct{}
 	Getenv  func(string) string
+	// Load loads the configuration.
+	Load func() (config.Server, []config.Problem, error)
 	// OnServing, if not nil, is called once with the addresses, when they answer.
 	OnServing func(urls []string)
 }
@@ -40,9 +45,12 @@ func Run(cfg config.Server, env Environment) (err error) {
 		s.kill()
 		return err
 	}
+	defer s.removePID()
 	serving, err := s.live()
+	s.closeControl()
 	var stop stopping
 	if errors.As(err, &stop) {
+		s.notify.Stopping()
 		s.log.Info("stopping", "signal", stop.signal.String(), "within", s.cfg.General.ShutdownTimeout)
 		return s.stop(serving)
 	}
@@ -53,12 +61,15 @@ func Run(cfg config.Server, env Environment) (err error) {
 // stopping is the error that ends waiting when a signal asks for it.
 type stopping struct{ signal os.Signal }
 
+// stopNow is what signals do while the server starts or serves.
+func stopNow(sig os.Signal) error { return stopping{sig} }
+
 func (e stopping) Error() string { return "stopped by " + e.signal.String() }
 
 // live lives through the server's life, until an error ends it. It reports
 // whether requests were served by then.
 func (s *server) live() (serving bool, err error) {
-	if err := s.await(s.now.ready, nil, s.signaled); err != nil {
+	if err := s.await(s.now.ready, nil, stopNow); err != nil {
 		return false, err
 	}
 	if err := s.now.failed(); err != nil {
@@ -67,12 +78,12 @@ func (s *server) live() (serving bool, err error) {
 	if err := s.open(); err != nil {
 		return false, err
 	}
+	if err := s.writePID(); err != nil {
+		return false, err
+	}
 	s.announce()
-	never := func() bool { return false }
-	return true, s.await(never, nil, s.signaled)
+	return true, s.reloads()
 }
-
-func (s *server) signaled(sig os.Signal) error { return stopping{sig} }
 
 // await deals with what happens until done reports true. A signal, the end of the
 // time and the end of a loop can end it with an error.
@@ -83,6 +94,8 @@ func (s *server) await(done func() bool, deadline <-chan time.Time, signaled fun
 			if err := signaled(sig); err != nil {
 				return err
 			}
+		case <-s.env.Reloads:
+			s.asked = append(s.asked, func(control.Outcome) {})
 		case <-s.events.filled:
 			if e, ok := s.events.take(); ok {
 				if err := s.happened(e); err != nil {
@@ -106,6 +119,10 @@ func (s *server) happened(e event) error {
 	case appStopped:
 		delete(s.apps, e.app)
 		s.lostByUs += e.lost
+	case appOverdue:
+		s.stopApp(e.app, e.app.until)
+	case reloadAsked:
+		s.asked = append(s.asked, e.tell)
 	case unused:
 		s.retire(e.generation)
 	case doorDrained:

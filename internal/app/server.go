@@ -11,6 +11,7 @@ import (
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
 	"rickhouse/internal/config"
+	"rickhouse/internal/control"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http3"
@@ -54,6 +55,11 @@ type server struct {
 	now         *generation
 	generations map[*generation]struct{} // those that are not closed
 
+	asked   []asked
+	notify  supervise.Notifier
+	control *control.Server // nil without one
+	ended   chan struct{}   // closed when nobody is listened to any more
+
 	drained  int // doors, while stopping
 	lostByUs int // requests that applications could not serve, while stopping
 	released bool
@@ -62,6 +68,7 @@ type server struct {
 func newServer(cfg config.Server, env Environment, tele *telemetry.Telemetry) *server {
 	return &server{
 		cfg: cfg, env: env, log: tele.Log, tele: tele, events: newMailbox(), shared: &supervise.SharedLane{},
+		ended: make(chan struct{}), notify: supervise.NewNotifier(env.Getenv),
 		apps: map[*application]struct{}{}, generations: map[*generation]struct{}{},
 	}
 }
@@ -89,7 +96,7 @@ func (s *server) start() error {
 		return err
 	}
 	s.use(g)
-	return nil
+	return s.openControl()
 }
 
 func (s *server) startLoops() error {
@@ -130,6 +137,7 @@ func (s *server) announce() {
 	}
 	telemetry.Announce(s.log, s.tele.Err, b)
 	s.trust()
+	s.notify.Ready()
 	if s.env.OnServing != nil {
 		s.env.OnServing(b.Addresses)
 	}
@@ -144,6 +152,7 @@ func (s *server) warnOfTwin(a *application) {
 
 // kill ends everything without waiting for anybody.
 func (s *server) kill() {
+	s.closeControl()
 	var loops []*loop.Loop
 	var tasks []func()
 	for a := range s.apps {

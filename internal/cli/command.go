@@ -62,6 +62,7 @@ func commands() []command {
 			},
 			flags: []option{configFlag(), helpFlag()},
 		},
+		reloadCommand(),
 		{
 			name: "version", run: version,
 			short: "show the version and what this binary brings along",

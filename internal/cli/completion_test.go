@@ -14,7 +14,7 @@ func TestBashCompletes(t *testing.T) {
 	_, script, _ := run(t, "completion", "bash")
 	for line, want := range map[string]string{
 		"rickhouse ser":                    "serve",
-		"rickhouse ":                       "serve check version completion man help",
+		"rickhouse ":                       "serve check reload version completion man help",
 		"rickhouse serve --acc":            "--access-log",
 		"rickhouse serve --access-log co":  "common combined",
 		"rickhouse serve a:b --interface ": "auto wsgi asgi",

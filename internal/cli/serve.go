@@ -9,6 +9,7 @@ import (
 
 	"rickhouse/internal/app"
 	"rickhouse/internal/config"
+	"rickhouse/internal/telemetry"
 )
 
 // serve runs the server.
@@ -22,9 +23,12 @@ func serve(i *invocation) int {
 	if !ok {
 		return exitUsage
 	}
-	signals, stop := signals()
-	defer stop()
-	err := i.Serve(cfg, app.Environment{Version: Version, Stdout: i.out, Stderr: i.err, Signals: signals, Getenv: i.getenv})
+	stop, reload, end := signals(i.err)
+	defer end()
+	err := i.Serve(cfg, app.Environment{
+		Version: Version, Stdout: i.out, Stderr: i.err, Signals: stop, Reloads: reload, Getenv: i.getenv,
+		Load: func() (config.Server, []config.Problem, error) { return config.Load(s) },
+	})
 	if err != nil {
 		i.complain(err.Error())
 		return exitFailure
@@ -73,19 +77,34 @@ func place(p config.Problem) string {
 	return fmt.Sprintf("%s:%d:%d", p.Where, p.Line, p.Column)
 }
 
-// signals delivers what stops a server. A hang-up stops it as well, unless it was
-// started to outlive its terminal. A log that nobody reads any more must not end
-// the process, so SIGPIPE is taken (not ignored: workers would inherit that).
-func signals() (<-chan os.Signal, func()) {
-	stop := make(chan os.Signal, 4)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(stop, syscall.SIGHUP)
-	}
+// signals delivers what stops a server, and what has it load its configuration
+// again: SIGHUP, unless that comes because the terminal is gone, which stops a
+// server that was not started to outlive it. Hang-ups that come together are one. A
+// log that nobody reads any more must not end the process, so SIGPIPE is taken (not
+// ignored: workers would inherit that).
+func signals(log telemetry.Stream) (stop <-chan os.Signal, reload <-chan struct{}, end func()) {
+	stops, hangups := make(chan os.Signal, 4), make(chan os.Signal, 1)
+	reloads := make(chan struct{}, 1)
+	outlive := signal.Ignored(syscall.SIGHUP)
+	signal.Notify(stops, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(hangups, syscall.SIGHUP)
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
-	return stop, func() {
-		signal.Stop(stop)
+	go func() {
+		for sig := range hangups {
+			switch {
+			case !outlive && log.HungUp():
+				stops <- sig
+				return
+			case len(reloads) == 0: // nobody else sends
+				reloads <- struct{}{}
+			}
+		}
+	}()
+	return stops, reloads, func() {
+		signal.Stop(stops)
+		signal.Stop(hangups)
+		close(hangups)
 		signal.Stop(pipe)
 	}
 }

@@ -27,6 +27,10 @@ const maxFile = 4 << 20
 // file reads the file, if there is one.
 func (l *loader) file() {
 	name, path, data, err := l.readFile()
+	l.server.Source = path
+	if path == "" {
+		l.server.Source = l.sources.Directory
+	}
 	if err != nil {
 		l.broken = true
 		l.mistake(Problem{Where: name, Text: err.Error(), order: orderFile})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rickhouse/internal/certs"
+	"rickhouse/internal/control"
 )
 
 // Sources is where Load looks.
@@ -52,6 +53,16 @@ func Load(s Sources) (Server, []Problem, error) {
 		return Server{}, warnings, Mistakes(inOrder(l.mistakes))
 	}
 	return l.server, warnings, nil
+}
+
+// Control returns what finds the control socket of a server that was started with
+// these sources: the setting of control_socket, and the Source of its Server. It
+// makes do with a configuration that has mistakes.
+func Control(s Sources) (setting, source string) {
+	l := newLoader(s)
+	l.file()
+	l.environment()
+	return l.server.General.ControlSocket, l.server.Source
 }
 
 // DefaultApp is the name of an application that the command line or the
@@ -124,7 +135,8 @@ func absolute(key string, v any, base string) any {
 		}
 		return list
 	case s == "":
-	case key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
+	case key == "control_socket" && s == control.Off:
+	case key == "control_socket", key == "pid_file", key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
 		return from(base, s)
 	case key == "python":
 		p := from(base, s)

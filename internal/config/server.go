@@ -41,6 +41,8 @@ type Server struct {
 	Routes []Route
 	// File is the file that was read, as it was named or found; empty for none.
 	File string
+	// Source is the absolute path of it, or of the folder where one was looked for.
+	Source string
 }
 
 // App is an application and the name that routes and logs know it by.
@@ -82,7 +84,9 @@ func (r Route) Passes() bool { return r.Files.Passes() }
 type General struct {
 	Bind            []string      `toml:"bind" reload:"live" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS."`
 	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
-	ShutdownTimeout time.Duration `toml:"shutdown_timeout" reload:"live" default:"30s" help:"How long requests may take to finish once the server is asked to stop."`
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" reload:"live" default:"30s" help:"How long requests may take to finish once the server is asked to stop, or an application is replaced."`
+	ControlSocket   string        `toml:"control_socket" default:"a file in RUNTIME_DIRECTORY, XDG_RUNTIME_DIR or TMPDIR" help:"The Unix socket by which rickhouse reload reaches the server; off for none. Only the server's user, and root, can use it."`
+	PIDFile         string        `toml:"pid_file" default:"" help:"A file that gets the process id of the server once it serves, and is removed at its end."`
 }
 
 // maxLoops is more event loops than any machine has use for.

@@ -17,6 +17,12 @@ func StreamOf(w io.Writer, getenv func(string) string) Stream {
 	return s
 }
 
+// HungUp reports whether s was a terminal, and that is gone.
+func (s Stream) HungUp() bool {
+	f, ok := s.Writer.(*os.File)
+	return ok && s.Terminal && !isTerminal(f)
+}
+
 func isTerminal(f *os.File) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {
