@@ -55,6 +55,13 @@ type Client interface {
 	Abort(x *Exchange, cause error)
 }
 
+// HalfCloser is a Client that can end its side of a tunnel alone.
+type HalfCloser interface {
+	// CloseWrite says that no Data follows on the tunnel that x became; the client's
+	// octets still come. End or Abort finishes the Exchange, as ever.
+	CloseWrite(x *Exchange)
+}
+
 // Server is the side of an Exchange that answers it.
 type Server interface {
 	// Content delivers request content, at most what Demand asked for. p is the

@@ -23,14 +23,19 @@
 //
 // Fields of the connection (RFC 9110 §7.6.1) are dropped both ways, names and
 // values that are not valid end the answer with 502, interim answers other than
-// 100 and 101 and trailers pass. CONNECT and Upgrade are refused with 501: they
-// need a connection of their own.
+// 100 and 101 and trailers pass. CONNECT and Upgrade are refused with 501 by
+// Serve: they need a connection of their own.
 //
 // # Failure
 //
 // What goes wrong before the head of the answer is an exchange.Error: 504 where
 // time ran out, the client's own error where its content did not come whole, else
 // 502. After the head the answer is cut.
+//
+// # Tunnels
+//
+// Join accepts a CONNECT and carries octets between it and a connection that its
+// caller has opened, paced alike. The end of each direction is passed on alone.
 //
 // It chooses no upstream, retries nothing itself and balances nothing: whoever
 // calls says where to, and hears of the outcome.

@@ -15,6 +15,8 @@ type pipe struct {
 	window int
 	demand func(n int) // from any goroutine
 	watch  *watchdog
+	// patient says that who waits for content is not what watch is about.
+	patient bool
 	// trailers is filled before the end is read; nil for none.
 	trailers http.Header
 
@@ -110,11 +112,13 @@ func (p *pipe) take(b []byte) (n, more int, err error) {
 		p.mu.Lock()
 	}
 	if p.read == len(p.buf) && p.end == nil {
-		p.watch.pause()
+		if !p.patient {
+			p.watch.pause()
+			defer p.watch.resume()
+		}
 		for p.read == len(p.buf) && p.end == nil {
 			p.changed.Wait()
 		}
-		p.watch.resume()
 	}
 	if p.end != nil && p.end != io.EOF {
 		return 0, 0, p.end

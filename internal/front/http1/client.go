@@ -9,7 +9,10 @@ import (
 	wire "rickhouse/internal/wire/http1"
 )
 
-var _ exchange.Client = (*conn)(nil)
+var (
+	_ exchange.Client     = (*conn)(nil)
+	_ exchange.HalfCloser = (*conn)(nil)
+)
 
 // holding returns c's work if x is the Exchange that the Server holds, else nil:
 // whoever calls too late reaches nobody else's answer.
@@ -187,6 +190,14 @@ func (c *conn) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 		c.put([]byte("\r\n"))
 	}
 	c.touch()
+}
+
+// CloseWrite implements exchange.HalfCloser.
+func (c *conn) CloseWrite(x *exchange.Exchange) {
+	if w := c.holding(x); w != nil && !c.dead && w.Framing == wire.Tunnel {
+		w.shut = true
+		c.touch()
+	}
 }
 
 // End implements exchange.Client.

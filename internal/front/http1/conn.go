@@ -125,12 +125,31 @@ func (c *conn) Hup(err error) {
 	case errors.As(err, &failed):
 		c.d.f.parts.Log.Debug("a TLS handshake failed", "client", string(c.addr[:c.addrLen]), "error", failed.Err)
 		err = front.ClientGone{Err: err}
+	case errors.Is(err, io.EOF) && c.state == serving && c.w.halved && !c.dead:
+		c.bothEnded()
+		return
 	case err == nil || errors.Is(err, io.EOF):
 		err = exchange.ErrClientGone
 	case !errors.As(err, &bug):
 		err = front.ClientGone{Err: err}
 	}
 	c.lost(err)
+}
+
+// bothEnded closes the socket of a tunnel whose sides have both ended it. What
+// had come by then is still delivered; it fits into the kernel's buffer.
+func (c *conn) bothEnded() {
+	for {
+		n, err := c.s.Read(c.d.scratch)
+		c.d.counters.OctetsIn += uint64(n)
+		c.w.buffer(c.d.scratch[:n])
+		if err != nil {
+			break
+		}
+	}
+	c.eof = true
+	c.s.Close(false)
+	c.advance()
 }
 
 // Run implements exchange.Task: it does what Client methods have left to do.

@@ -286,6 +286,13 @@ func (c *conn) push() {
 			w.spool.Flush()
 		}
 	}
+	if w.shut && !w.halved && len(w.out) == w.sent && len(w.queue) == 0 {
+		w.halved = true
+		if err := c.s.CloseWrite(); err != nil {
+			c.lost(front.ClientGone{Err: err})
+			return
+		}
+	}
 	if w.drained == 0 {
 		return
 	}

@@ -45,6 +45,8 @@ type answer struct {
 	close  bool // the connection closes after the answer
 	cut    bool // the answer is not whole
 	linger bool // the client may still be sending
+	shut   bool // a tunnel's octets to the client end with what waits
+	halved bool // FIN was sent behind them
 
 	// out[sent:], then queue, is to be written.
 	out    []byte
