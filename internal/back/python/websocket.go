@@ -42,7 +42,9 @@ func (j *job) serveWebSocket(x *exchange.Exchange) {
 }
 
 // home runs f on the home loop if the worker still has the WebSocket by then,
-// client on the Exchange's Executor if it was accepted there.
+// client on the Exchange's Executor if it was accepted there. What comes with
+// every message does without them where both are the same: a closure would be
+// made for each.
 func (s *socket) home(f func(j *job)) {
 	if !s.near {
 		s.app.parts.Loop.Post(exchange.TaskFunc(func() {
@@ -136,6 +138,21 @@ func (s *socket) begin(h wire.Header, p []byte, x *exchange.Exchange) error {
 
 // Message implements websocket.Owner.
 func (s *socket) Message(p []byte, text, last bool) {
+	if s.near {
+		if s.j != nil {
+			s.j.message(p, text, last)
+		}
+		return
+	}
+	copied := append([]byte(nil), p...)
+	s.home(func(j *job) { j.message(copied, text, last) })
+}
+
+// message gives the worker a piece of a message.
+func (j *job) message(p []byte, text, last bool) {
+	if !j.ws.open {
+		return
+	}
 	f := wire.Flags(0)
 	if text {
 		f |= wire.Text
@@ -143,24 +160,23 @@ func (s *socket) Message(p []byte, text, last bool) {
 	if last {
 		f |= wire.End
 	}
-	if !s.near {
-		p = append([]byte(nil), p...)
-	}
-	s.home(func(j *job) {
-		if s.open {
-			j.unread += len(p) + websocket.Overhead
-			j.m.w.SendFrame(wire.Data, f, j.slot, j.slotGeneration, p)
-		}
-	})
+	j.unread += len(p) + websocket.Overhead
+	j.m.w.SendFrame(wire.Data, f, j.slot, j.slotGeneration, p)
 }
 
 // Drained implements websocket.Owner.
 func (s *socket) Drained(n int) {
-	if s.drained += n; !s.near && s.drained < wire.MaxContent {
+	if s.near {
+		if s.j != nil {
+			s.j.credit(n)
+		}
 		return
 	}
-	n, s.drained = s.drained, 0
-	s.home(func(j *job) { j.credit(n) })
+	if s.drained += n; s.drained >= wire.MaxContent {
+		all := s.drained
+		s.drained = 0
+		s.home(func(j *job) { j.credit(all) })
+	}
 }
 
 // Closed implements websocket.Owner.
@@ -185,10 +201,14 @@ func (s *socket) send(h wire.Header, p []byte) error {
 		j.credit(cost)
 		return nil
 	}
-	if !s.near {
-		p = append([]byte(nil), p...)
+	if s.near {
+		if s.conn != nil {
+			s.conn.Send(p, h.Has(wire.Text), h.Has(wire.End))
+		}
+		return nil
 	}
-	s.client(func(c *websocket.Conn) { c.Send(p, h.Has(wire.Text), h.Has(wire.End)) })
+	copied, text, last := append([]byte(nil), p...), h.Has(wire.Text), h.Has(wire.End)
+	s.client(func(c *websocket.Conn) { c.Send(copied, text, last) })
 	return nil
 }
 
