@@ -2,6 +2,9 @@
 
 Each interpreter gets a virtual environment below build/, made again when the suite's requirements change. WSGI_PYTHONS
 may list interpreters, separated as in PATH; else they are looked for on PATH and where pyenv keeps them.
+
+The worker's side in C is another program for each version and is tested on all; that in Python is one text and is tested
+on the oldest and the newest that are found. RICKHOUSE_TWINS=all has both tested on all.
 """
 
 from __future__ import annotations
@@ -94,7 +97,7 @@ def environment(version: str, python: str, suite: Suite) -> Path:
     return made
 
 
-def run(version: str, python: str, suite: Suite) -> Outcome:
+def run(version: str, python: str, suite: Suite, arguments: tuple[str, ...]) -> Outcome:
     """Run the suite under one interpreter and print what it says, in one piece."""
     begun = time.monotonic()
     try:
@@ -103,7 +106,7 @@ def run(version: str, python: str, suite: Suite) -> Outcome:
         print(f"\n===== {suite.title} on CPython {version}\n{error}", flush=True)
         return Outcome(version, 1, str(error).splitlines()[0], time.monotonic() - begun)
     done = subprocess.run(
-        [str(made), "-m", "pytest", *suite.arguments],
+        [str(made), "-m", "pytest", *suite.arguments, *arguments],
         cwd=suite.folder,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
@@ -121,11 +124,19 @@ def everywhere(suite: Suite, only: list[str] | None = None, jobs: int = 0) -> in
     """Run the suite under each interpreter, so many at a time (0: two); return 0 if it passed wherever it ran."""
     wanted = only or VERSIONS
     found = {version: python for version in wanted if (python := find(version))}
+    chosen = os.environ.get("RICKHOUSE_TWINS") == "all" or any(a.startswith("--twin") for a in suite.arguments)
+    between = [] if chosen else list(found)[1:-1]
     with ThreadPoolExecutor(jobs or min(2, os.cpu_count() or 1)) as pool:
-        outcomes = list(pool.map(lambda item: run(*item, suite), found.items()))
+        outcomes = list(
+            pool.map(lambda item: run(*item, suite, ("--twin=extension",) if item[0] in between else ()), found.items())
+        )
     print(f"\n===== {suite.title}")
     for outcome in outcomes:
-        print(f"CPython {outcome.version}: {outcome.closing} (exit {outcome.status}, {outcome.seconds:.0f} s in all)")
+        twins = ", the side in C alone" if outcome.version in between else ""
+        print(
+            f"CPython {outcome.version}{twins}: {outcome.closing} "
+            f"(exit {outcome.status}, {outcome.seconds:.0f} s in all)"
+        )
     for version in wanted:
         if version not in found:
             print(f"CPython {version}: skipped, there is no such interpreter here")

@@ -16,7 +16,20 @@ from front import ROOT, Front  # noqa: E402 (it is found by the line above)
 EXTENSION = ROOT / "dist" / f"_rickhouse{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
-@pytest.fixture(scope="session", params=["python", "extension"])
+TWINS = ("python", "extension")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--twin", choices=TWINS, action="append", help="only this side of the worker (default: both)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "twin" in metafunc.fixturenames:
+        twins = metafunc.config.getoption("--twin") or TWINS
+        metafunc.parametrize("twin", twins, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def twin(request: pytest.FixtureRequest) -> str:
     if request.param == "extension" and not EXTENSION.exists():
         pytest.skip(f"the extension is not built for this interpreter: {EXTENSION.name}")
