@@ -3,8 +3,8 @@
 Each interpreter gets a virtual environment below build/, made again when the suite's requirements change. WSGI_PYTHONS
 may list interpreters, separated as in PATH; else they are looked for on PATH and where pyenv keeps them.
 
-The worker's side in C is another program for each version and is tested on all; that in Python is one text and is tested
-on the oldest and the newest that are found. RICKHOUSE_TWINS=all has both tested on all.
+The worker's side in C is another program for each version, tested on all. That in Python is one text, tested
+on the oldest and the newest that are found, or on all with RICKHOUSE_TWINS=all.
 """
 
 from __future__ import annotations
