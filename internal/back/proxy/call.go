@@ -34,6 +34,7 @@ type call struct {
 	tried    []*peer
 	last     error // why the last attempt failed
 	attempts int   // that failed and count
+	rounds   int   // through all peers
 
 	kept      []byte // all content so far, while keeping
 	total     int64  // octets of content that have come
@@ -50,6 +51,7 @@ type call struct {
 	answering    bool
 	tunnel       bool
 	queued       bool
+	pausing      bool // all peers have failed; it goes on when timer says
 	trial        bool
 	fresh        bool // no connection that has been used may have it
 }
@@ -124,9 +126,13 @@ func (w *call) dial(p *pool) {
 	w.c.dial()
 }
 
-// waited is called when the time in the queue is over.
+// waited is called when the time in the queue, or a pause, is over.
 func (w *call) waited() {
-	if w.queued {
+	switch {
+	case w.pausing:
+		w.pausing = false
+		w.start()
+	case w.queued:
 		w.fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "no connection became free within upstream_queue_timeout"})
 	}
 }

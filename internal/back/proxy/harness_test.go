@@ -153,8 +153,8 @@ func newFake(t *testing.T, network, address, url string, play func(c *peerConn))
 			if err != nil {
 				return
 			}
-			c := &peerConn{nc, bufio.NewReader(nc), f.conns.Add(1)}
-			_ = c.SetDeadline(time.Now().Add(door.Patience))
+			c := newPeerConn(nc)
+			c.n = f.conns.Add(1)
 			go func() {
 				defer c.Close()
 				play(c)
@@ -162,6 +162,11 @@ func newFake(t *testing.T, network, address, url string, play func(c *peerConn))
 		}
 	}()
 	return f
+}
+
+func newPeerConn(nc net.Conn) *peerConn {
+	_ = nc.SetDeadline(time.Now().Add(door.Patience))
+	return &peerConn{Conn: nc, r: bufio.NewReader(nc)}
 }
 
 // head reads one request head, as it is on the wire; "" at the end.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"rickhouse/internal/exchange"
 )
@@ -50,7 +51,7 @@ func (w *call) refused(err error) {
 	w.tried = append(w.tried, w.peer)
 	s.p.tellRetry(w, err)
 	w.release()
-	w.start()
+	w.again()
 }
 
 // lost: the upstream failed with the request, or within the answer. It is tried
@@ -101,19 +102,29 @@ func (w *call) affordable(err error, stale bool) bool {
 	return w.attempts <= w.sh.p.cfg.Retries && w.sh.spend()
 }
 
-// again starts anew: with another peer, or with the same one if there is no other.
+// again starts anew: with another peer, or after a pause with those that have failed.
 func (w *call) again() {
 	x := w.x
 	x.Stats.Reruns++
 	x.Response.Reset()
 	w.owed = 0
-	if p, trial := w.sh.pick(x, w.tried); p == nil {
+	p, trial := w.sh.pick(x, w.tried)
+	if p == nil {
 		w.tried = w.tried[:0]
-	} else if trial {
+		w.pausing = true
+		w.sh.l.SetTimer(&w.timer, w.sh.l.Now()+firstPause<<min(w.rounds, 6))
+		w.rounds++
+		return
+	}
+	if trial {
 		p.trying.Store(false)
 	}
 	w.start()
 }
+
+// firstPause is how long a request waits when every peer has failed it, in
+// nanoseconds; each time it is twice as long.
+const firstPause = int64(10 * time.Millisecond)
 
 // invalid: the upstream sent what cannot be passed on.
 func (w *call) invalid(err error) { w.lost(fmt.Errorf("its answer is not valid: %w", err)) }
