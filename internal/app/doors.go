@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front/gateway"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/supervise"
@@ -11,8 +12,9 @@ import (
 
 // doors are the fronts' parts on one loop. http2 is nil if it is off.
 type doors struct {
-	http1 *http1.Door
-	http2 *http2.Door
+	http1   *http1.Door
+	http2   *http2.Door
+	gateway *gateway.Door
 }
 
 // open begins to accept, with doors on every loop.
@@ -46,11 +48,16 @@ func (s *server) makeDoors() error {
 	if err != nil {
 		return err
 	}
-	beside := map[*http1.Door]*http2.Door{} // does not change once connections come
-	if !s.cfg.HTTP2.Off {
-		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].Serve(h) }
-		parts.Evict = func(d *http1.Door) bool { return beside[d].Evict() }
+	behind, err := s.gateways(parts)
+	if err != nil {
+		return err
 	}
+	beside := map[*http1.Door]doors{} // does not change once connections come
+	if !s.cfg.HTTP2.Off {
+		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].http2.Serve(h) }
+	}
+	parts.Gateway = func(d *http1.Door, h http1.Handoff) { beside[d].gateway.Serve(h) }
+	parts.Evict = func(d *http1.Door) bool { return beside[d].evict() }
 	if s.front, err = http1.New(s.cfg.Front, parts); err != nil {
 		return err
 	}
@@ -62,11 +69,12 @@ func (s *server) makeDoors() error {
 			if !s.cfg.HTTP2.Off {
 				all[i].http2 = multiplexed.Door(l)
 			}
+			all[i].gateway = behind.Door(l)
 		}
 	}
 	s.onLoops(s.loops, tasks)
 	for _, d := range all {
-		beside[d.http1] = d.http2
+		beside[d.http1] = d
 	}
 	s.doors = all
 	return nil
@@ -98,6 +106,7 @@ func (s *server) drainDoors() int {
 			if d.http2 != nil {
 				d.http2.Drain()
 			}
+			d.gateway.Drain()
 		}))
 	}
 	return len(s.doors) + s.drainHTTP3()
@@ -111,6 +120,7 @@ func (s *server) closeDoors() {
 			if d.http2 != nil {
 				d.http2.Close()
 			}
+			d.gateway.Close()
 			d.http1.Close()
 		}
 	}

@@ -41,7 +41,7 @@ func (s *server) listenOn(address string, secure bool) (*listen.Listener, error)
 	if err != nil {
 		return nil, err
 	}
-	addr.TLS = secure && !addr.HTTP && addr.Path == ""
+	addr.TLS = secure && !addr.HTTP && addr.Path == "" && addr.Gateway == ""
 	return listen.Listen(addr, s.cfg.Listen)
 }
 

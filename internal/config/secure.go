@@ -17,7 +17,7 @@ func (l *loader) secure() {
 	if c.RedirectHTTP != "" {
 		if a, err := listen.Parse(c.RedirectHTTP); err != nil {
 			l.mistake(o("redirect_http").about("redirect_http", err.Error()))
-		} else if a.Path != "" || a.Inherited {
+		} else if a.Path != "" || a.Inherited || a.Gateway != "" {
 			l.mistake(o("redirect_http").about("redirect_http", "it must be host:port or :port"))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"rickhouse/internal/certs"
 	"rickhouse/internal/chain"
 	"rickhouse/internal/front"
+	"rickhouse/internal/front/gateway"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/front/http3"
 	"rickhouse/internal/listen"
@@ -31,6 +32,7 @@ type Server struct {
 	Front     front.Config
 	HTTP2     http2.Config
 	HTTP3     http3.Config
+	Gateway   gateway.Config
 	Spool     spool.Config
 
 	// Apps are the applications, in the order of the file. There is at least one, or
@@ -82,7 +84,7 @@ func (r Route) Passes() bool { return r.Files.Passes() }
 
 // General holds the keys that are no room's.
 type General struct {
-	Bind            []string      `toml:"bind" reload:"live" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS."`
+	Bind            []string      `toml:"bind" reload:"live" default:"127.0.0.1:8000" help:"The addresses to listen on: host:port, :port, unix:PATH or fd:N; http://host:port is never TLS; uwsgi://, fastcgi:// or scgi:// before one is for a web server in front (docs/gateway.md)."`
 	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
 	ShutdownTimeout time.Duration `toml:"shutdown_timeout" reload:"live" default:"30s" help:"How long requests may take to finish once the server is asked to stop, or an application is replaced."`
 	ControlSocket   string        `toml:"control_socket" default:"a file in RUNTIME_DIRECTORY, XDG_RUNTIME_DIR or TMPDIR" help:"The Unix socket by which rickhouse reload reaches the server; off for none. Only the server's user, and root, can use it."`
@@ -148,7 +150,7 @@ func (s *Server) withDefaults() {
 
 // validators are the rooms whose keys stand at the top level.
 func (s *Server) validators() []interface{ Validate() error } {
-	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Certs, s.Front, s.HTTP2, s.HTTP3, s.Spool}
+	return []interface{ Validate() error }{s.General, s.Telemetry, s.Listen, s.Certs, s.Front, s.HTTP2, s.HTTP3, s.Gateway, s.Spool}
 }
 
 // Keys are all the keys there are, by where they stand.

@@ -85,14 +85,14 @@ func (c Config) Validate() error {
 		if text == "unix" {
 			continue
 		}
-		_, err := parsePrefix(text)
+		_, err := ParsePrefix(text)
 		wrong(err != nil, "trusted_proxies[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", i, text)
 	}
 	return errors.Join(errs...)
 }
 
-// parsePrefix reads a network, or an address as the network of it alone.
-func parsePrefix(text string) (netip.Prefix, error) {
+// ParsePrefix reads a network, or an address as the network of it alone.
+func ParsePrefix(text string) (netip.Prefix, error) {
 	if strings.Contains(text, "/") {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -22,7 +22,7 @@ func NewProxies(texts []string) Proxies {
 	for _, text := range texts {
 		if text == "unix" {
 			t.unix = true
-		} else if p, err := parsePrefix(text); err == nil {
+		} else if p, err := ParsePrefix(text); err == nil {
 			t.prefixes = append(t.prefixes, p)
 		}
 	}

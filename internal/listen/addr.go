@@ -21,6 +21,9 @@ type Addr struct {
 	// HTTP says that it was written as http://host:port: its connections are never
 	// TLS.
 	HTTP bool
+	// Gateway is the protocol of its connections where that is not HTTP: "uwsgi",
+	// "fastcgi" or "scgi".
+	Gateway string
 	// TLS says that connections speak TLS. Parse leaves that to who knows.
 	TLS bool
 	// Inherited says that FD is a listening socket of the process. A Listener
@@ -29,9 +32,22 @@ type Addr struct {
 	FD        int
 }
 
-// Parse reads host:port, :port, [v6]:port, http://host:port, unix:PATH or fd:N.
-// [::]:port takes IPv6 alone, :port takes both.
+// Parse reads host:port, :port, [v6]:port, http://host:port, unix:PATH or fd:N, or
+// uwsgi://, fastcgi:// or scgi:// before any but the fourth. [::]:port takes IPv6
+// alone, :port takes both.
 func Parse(text string) (Addr, error) {
+	for _, protocol := range []string{"uwsgi", "fastcgi", "scgi"} {
+		if rest, ok := strings.CutPrefix(text, protocol+"://"); ok {
+			if strings.Contains(rest, "://") {
+				return Addr{}, fmt.Errorf("%q is not an address: %s", text, advice(text))
+			}
+			a, err := Parse(strings.TrimSuffix(rest, "/"))
+			if err == nil {
+				a.Gateway = protocol
+			}
+			return a, err
+		}
+	}
 	if rest, ok := strings.CutPrefix(text, "http://"); ok {
 		a, err := parseTCP(text, strings.TrimSuffix(rest, "/"))
 		a.HTTP = err == nil
@@ -102,6 +118,10 @@ func advice(text string) string {
 
 // String writes a as Parse reads it.
 func (a Addr) String() string {
+	if protocol := a.Gateway; protocol != "" {
+		a.Gateway = ""
+		return protocol + "://" + a.String()
+	}
 	switch {
 	case a.Inherited:
 		return "fd:" + strconv.Itoa(a.FD)
@@ -118,7 +138,7 @@ func (a Addr) String() string {
 // URL is where a browser on this machine finds a, such as
 // http://127.0.0.1:8000; what has no port is written as String does.
 func (a Addr) URL() string {
-	if a.Port == 0 || a.Path != "" {
+	if a.Port == 0 || a.Path != "" || a.Gateway != "" {
 		return a.String()
 	}
 	host := a.Host

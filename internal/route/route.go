@@ -130,8 +130,8 @@ type after struct {
 func (a after) Serve(x *exchange.Exchange) { a.r.serve(x, a.from) }
 
 // Serve hands x to the first route that matches, or answers 404. It sets
-// x.Route. A stripping route makes ScriptName the first octets of Request.Path,
-// which itself stays whole.
+// x.Route. A stripping route, or a gateway in front, makes ScriptName the first
+// octets of Request.Path, which itself stays whole.
 func (r *Router) Serve(x *exchange.Exchange) { r.serve(x, 0) }
 
 func (r *Router) serve(x *exchange.Exchange, from int) {
@@ -153,6 +153,9 @@ func (c *rule) serve(x *exchange.Exchange, m *match) {
 	x.Route.ScriptName = nil
 	if c.strip {
 		x.Route.ScriptName = x.Request.Path[:m.mount]
+	}
+	if n := x.Request.Mount; n > len(x.Route.ScriptName) && c.rewrite == nil {
+		x.Route.ScriptName = x.Request.Path[:n]
 	}
 	switch {
 	case c.redirect != nil:

@@ -20,7 +20,7 @@ func (c *conn) readHead() bool {
 	if c.requests == 0 && w.in[0] == 'P' && c.o.prior && c.d.f.parts.HTTP2 != nil {
 		if whole, part := prefaced(w.in); whole || part && !c.eof {
 			if whole {
-				c.handOff()
+				c.handOff(c.d.f.parts.HTTP2)
 			}
 			return false
 		}

@@ -113,6 +113,9 @@ func (d *Door) accepted(o *entrance, fd int, remote netip.AddrPort) {
 	if d.f.open.Load() > d.f.maxOpen && !d.evict(c) {
 		d.pause()
 	}
+	if o.Listen.Gateway != "" {
+		c.handOff(d.f.parts.Gateway)
+	}
 }
 
 // refused is told that the kernel has no file for a connection, or no room to

@@ -30,6 +30,9 @@ type Parts struct {
 	// first octets are the preface (RFC 9113 §3.3), or whose TLS handshake chose
 	// it. The connection counts until h.Closed is called.
 	HTTP2 func(d *Door, h Handoff)
+	// Gateway is given each connection of a listener whose address has a Gateway: it
+	// is not HTTP. It counts likewise.
+	Gateway func(d *Door, h Handoff)
 	// Evict, if not nil, closes the connection among those handed over on d's Loop
 	// that has been idle for longest, and reports whether there was one. It is
 	// asked where d has none itself and there are too many.

@@ -17,9 +17,9 @@ func prefaced(in []byte) (whole, part bool) {
 	return string(in[:len(preface)]) == preface, false
 }
 
-// handOff gives the connection, on which nothing was served, to the front of
-// HTTP/2. It still counts as open.
-func (c *conn) handOff() {
+// handOff gives the connection, on which nothing was served, to another front. It
+// still counts as open.
+func (c *conn) handOff(to func(d *Door, h Handoff)) {
 	d, w := c.d, c.w
 	c.unlink()
 	d.counters.Idle--
@@ -31,10 +31,10 @@ func (c *conn) handOff() {
 		TLS: c.tls, Extra: c.o.Extra, Closed: d.closed,
 	}
 	if w == nil {
-		d.f.parts.HTTP2(d, h)
+		to(d, h)
 		return
 	}
 	h.Read = w.in
-	d.f.parts.HTTP2(d, h)
+	to(d, h)
 	d.give(w)
 }

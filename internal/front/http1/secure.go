@@ -92,7 +92,7 @@ func (c *conn) Secured(state tls.ConnectionState) {
 	case state.NegotiatedProtocol == protocolACME:
 		c.close(false)
 	case state.NegotiatedProtocol == protocolHTTP2 && d.f.parts.HTTP2 != nil:
-		c.handOff()
+		c.handOff(d.f.parts.HTTP2)
 	default:
 		c.until = d.l.Now() + d.patience()
 		c.arm()

@@ -295,13 +295,15 @@ func (h *Head) Client() (client netip.AddrPort, told bool) {
 	return netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(port)), true
 }
 
-// Server is the gateway's name and port; false where it does not tell both.
+// Server is the gateway's name and port, the host of the request where it tells no
+// name; false where it tells no port.
 func (h *Head) Server() (name []byte, port uint16, told bool) {
 	n, err := strconv.ParseUint(string(h.serverPort), 10, 16)
 	if err != nil || n == 0 {
 		return nil, 0, false
 	}
-	for _, name := range [][]byte{h.serverName, h.serverAddr} {
+	host, _ := splitHost(h.host)
+	for _, name := range [][]byte{h.serverName, h.serverAddr, bytes.Trim(host, "[]")} {
 		if string(name) != "_" && wire.ValidAuthority(name) && bytes.IndexByte(name, ':') < 0 {
 			return name, uint16(n), true
 		}

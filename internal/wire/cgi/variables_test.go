@@ -134,6 +134,8 @@ func TestEnds(t *testing.T) {
 		{"HTTPS=off REQUEST_SCHEME=https REMOTE_ADDR=unix: SERVER_NAME=_ SERVER_ADDR=::1 SERVER_PORT=80", "http", "true invalid AddrPort", "true ::1 80"},
 		{"REQUEST_SCHEME=https REMOTE_ADDR=::ffff:192.0.2.1 SERVER_NAME=a/b SERVER_PORT=80", "https", "true 192.0.2.1:0", "false  0"},
 		{"HTTPS=1 SERVER_PORT=99999", "https", "false invalid AddrPort", "false  0"},
+		{"SERVER_NAME= SERVER_PORT=81 HTTP_HOST=h:82", "http", "false invalid AddrPort", "true h 81"},
+		{"SERVER_NAME=_ SERVER_PORT=81 HTTP_HOST=[::1]:82", "http", "false invalid AddrPort", "true ::1 81"},
 	} {
 		_, _ = head(h, strings.Split("REQUEST_METHOD=GET "+c.variables, " ")...)
 		client, told := h.Client()

@@ -136,6 +136,12 @@ func (r *Reader) Next(src []byte, limit int) (rec Record, ok bool, n int, err er
 	return rec, ok, n, nil
 }
 
+// At reports whether the next octets are content of a record of that type and
+// request.
+func (r *Reader) At(t Type, id uint16) bool {
+	return r.have == HeaderSize && r.left > 0 && Type(r.header[1]) == t && binary.BigEndian.Uint16(r.header[2:]) == id
+}
+
 // begin looks at a header that is complete.
 func (r *Reader) begin() error {
 	r.left, r.pad = int(binary.BigEndian.Uint16(r.header[4:])), int(r.header[6])

@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"time"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+)
+
+const (
+	// bulkRead is the most octets read at a time, and smallRead the most that wait
+	// for a Server that has not demanded them.
+	bulkRead  = 64 << 10
+	smallRead = 16 << 10
+	// maxSpare is how many works a Door keeps for later, and maxKept how large a
+	// buffer of one may be.
+	maxSpare = 64
+	maxKept  = 80 << 10
+	// firstOctets is how long, when draining, a new connection may take to send what
+	// it has been accepted for, and an answered peer to hang up.
+	firstOctets = int64(time.Second)
+)
+
+// Counters are what a Door has seen. Read them on its Loop.
+type Counters struct {
+	Accepted  uint64 // connections
+	Open      int    // connections now
+	Strangers uint64 // connections of peers that are not trusted
+	Requests  uint64 // heads that were understood
+	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
+	Broken    uint64 // answers that were cut
+	OctetsIn  uint64
+	OctetsOut uint64
+}
+
+// Door is a Front's part on one Loop. See the package comment: only the Loop may
+// call its methods.
+type Door struct {
+	f          *Front
+	l          *loop.Loop
+	conns      connList
+	spare      []*work
+	scratch    []byte // what is being read; nil before the first connection
+	frame      []byte // a piece of an answer in the making
+	output     front.OutputParts
+	nobody     exchange.Client
+	origins    map[listen.Addr]*front.Origin
+	counters   Counters
+	nextReport int64
+	draining   bool
+}
+
+// Serve serves a connection, which is the Door's from now on. What it speaks is
+// the Gateway of h.Addr.
+func (d *Door) Serve(h front.Handoff) {
+	d.counters.Accepted++
+	if !d.f.trusts(h.Remote.Addr()) {
+		d.stranger(h)
+		return
+	}
+	if d.scratch == nil {
+		d.scratch = make([]byte, bulkRead)
+	}
+	c := d.newConn(h)
+	h.Stream.SetHandler(c)
+	d.conns.push(c)
+	d.counters.Open++
+	c.await(d.patience(int64(d.f.common.HeaderTimeout)))
+	if len(h.Read) > 0 {
+		c.w = d.take(c)
+		c.w.in = append(c.w.in, h.Read...)
+		c.advance()
+	}
+}
+
+// stranger closes a connection of a peer that is not trusted.
+func (d *Door) stranger(h front.Handoff) {
+	d.counters.Strangers++
+	if now := d.l.Now(); now >= d.nextReport {
+		d.nextReport = now + int64(time.Second)
+		d.f.parts.Log.Warn("closed a connection: the peer may not speak "+h.Addr.Gateway+" to us; if it is a gateway of yours, add it to gateway_peers",
+			"peer", h.Remote.Addr().String(), "address", h.Addr.String(), "closed", d.counters.Strangers)
+	}
+	h.Stream.Close(true)
+	h.Closed()
+}
+
+// patience is how long is waited at most.
+func (d *Door) patience(wait int64) int64 {
+	if d.draining {
+		return min(wait, firstOctets)
+	}
+	return wait
+}
+
+// Counters returns what the Door has seen.
+func (d *Door) Counters() Counters { return d.counters }
+
+// origin returns the Origin of an address.
+func (d *Door) origin(a listen.Addr) *front.Origin {
+	o := d.origins[a]
+	if o == nil {
+		o = front.NewOrigin(a)
+		d.origins[a] = o
+	}
+	return o
+}
+
+// Evict closes the connection that has been without a request for longest, if
+// there is one, and reports whether there was.
+func (d *Door) Evict() bool {
+	var oldest *conn
+	d.conns.each(func(c *conn) {
+		if oldest == nil && (c.state == idle || c.state == lingering) {
+			oldest = c
+		}
+	})
+	if oldest == nil {
+		return false
+	}
+	oldest.close(false)
+	return true
+}
+
+// Drain has every connection finish the request that has come, and close.
+func (d *Door) Drain() {
+	d.draining = true
+	d.conns.each(func(c *conn) {
+		switch {
+		case c.state != idle:
+		case c.requests == 0:
+			c.await(firstOctets)
+		default:
+			c.leave()
+		}
+	})
+}
+
+// Close cuts every connection at once. Servers that hold an Exchange are told by
+// Gone with exchange.ErrShutdown at the end of the turn.
+func (d *Door) Close() {
+	d.draining = true
+	d.conns.each(func(c *conn) { c.lost(exchange.ErrShutdown) })
+}
+
+// connList is a list of connections, in the order in which they last came to rest.
+type connList struct{ root conn }
+
+func (l *connList) init() { l.root.prev, l.root.next = &l.root, &l.root }
+
+func (l *connList) push(c *conn) {
+	c.unlink()
+	c.prev, c.next = l.root.prev, &l.root
+	c.prev.next, c.next.prev = c, c
+}
+
+// each calls f for every connection, which f may take off the list.
+func (l *connList) each(f func(*conn)) {
+	for c := l.root.next; c != &l.root; {
+		next := c.next
+		f(c)
+		c = next
+	}
+}
+
+func (c *conn) unlink() {
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+		c.prev, c.next = nil, nil
+	}
+}

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
+	"rickhouse/internal/listen"
+	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// Config is what a Front is told besides what every front end is told. The zero
+// value takes connections from this machine alone.
+type Config struct {
+	Peers []string `toml:"gateway_peers" default:"" help:"Addresses or networks that may speak uwsgi, FastCGI and SCGI to us, besides Unix sockets and this machine. They say who the client is: name those alone whose nginx or Apache hands requests on."`
+}
+
+// Validate reports every mistake in c, each as "key: what is wrong".
+func (c Config) Validate() error {
+	var errs []error
+	for i, text := range c.Peers {
+		if _, err := front.ParsePrefix(text); err != nil {
+			errs = append(errs, fmt.Errorf("gateway_peers[%d]: %q is not an address or a network such as 10.0.0.0/8", i, text))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Parts are what a Front works with.
+type Parts struct {
+	// Handler answers the Exchanges of connections that are handed over without one.
+	Handler exchange.Handler
+	// Log gets a line for each peer or request that breaks a rule.
+	Log *slog.Logger
+	// Store takes what slow clients have not taken; nil for none. Spool says how
+	// much of an answer stays in memory before, and how much the Store takes.
+	Store *spool.Store
+	Spool spool.Config
+	// Observe, if not nil, is called once for every Exchange, on its Loop, when
+	// its answer is with the kernel or cut, while its Request is still valid. It
+	// is called as well for what was refused before any Handler saw it; then the
+	// Request holds as much as was understood.
+	Observe func(x *exchange.Exchange)
+}
+
+// Front serves the three protocols. It is safe for concurrent use.
+type Front struct {
+	common  front.Config
+	parts   Parts
+	limits  wire.Limits
+	proxies front.Proxies
+	peers   []netip.Prefix
+	spool   spool.Config
+}
+
+// New makes a Front, or says what is wrong with its settings.
+func New(common front.Config, cfg Config, p Parts) (*Front, error) {
+	if err := errors.Join(common.Validate(), cfg.Validate()); err != nil {
+		return nil, err
+	}
+	common = common.WithDefaults()
+	f := &Front{common: common, parts: p, limits: common.Limits(), proxies: front.NewProxies(common.TrustedProxies), spool: p.Spool.WithDefaults()}
+	for _, text := range cfg.Peers {
+		prefix, err := front.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		f.peers = append(f.peers, prefix)
+	}
+	return f, nil
+}
+
+// trusts reports whether a peer may speak to us; the zero Addr is that of a Unix
+// socket.
+func (f *Front) trusts(a netip.Addr) bool {
+	if !a.IsValid() || a.IsLoopback() {
+		return true
+	}
+	for _, p := range f.peers {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Door makes the Front's part on one Loop; there is one for each. It may be
+// called before the Loop runs, or on it.
+func (f *Front) Door(l *loop.Loop) *Door {
+	d := &Door{f: f, l: l, origins: map[listen.Addr]*front.Origin{}}
+	d.output = front.OutputParts{
+		Loop: l, Store: f.parts.Store, Memory: int(f.spool.Memory), MaxAnswer: int64(f.spool.MaxAnswer), Config: &f.common,
+	}
+	d.nobody = front.Nobody{Log: f.parts.Log}
+	d.conns.init()
+	return d
+}

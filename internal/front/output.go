@@ -1,0 +1,342 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
+)
+
+const (
+	// maxPieces is how many pieces may wait in the queue of an answer.
+	maxPieces = 256
+	// maxOut is how large a buffer to write from may be to be kept for later.
+	maxOut = 32 << 10
+)
+
+// OutputParts are what an Output works with.
+type OutputParts struct {
+	Loop *loop.Loop
+	// Store takes what slow clients have not taken; nil for none. Memory is how many
+	// octets of an answer wait in memory before, and MaxAnswer how many the Store
+	// takes of one answer before the Server has to wait.
+	Store     *spool.Store
+	Memory    int
+	MaxAnswer int64
+	Config    *Config
+}
+
+// Output writes the answers of a connection that has one at a time, in order:
+// memory, files and, behind them, what the spool has. It belongs to the Loop.
+type Output struct {
+	// Stream is where it writes.
+	Stream loop.Stream
+	// Resume is called when the disk has taken what waited for it: Flush may go on, and
+	// Drained may have something.
+	Resume func()
+	// Blocked says that the kernel takes no more until Writable.
+	Blocked bool
+	// Written is how many octets the kernel has taken.
+	Written uint64
+	// Pace is the client's.
+	Pace Pace
+
+	p    *OutputParts
+	err  error
+	out  []byte // out[sent:], then queue, is to be written
+	sent int
+
+	queue       []piece
+	queued      int // octets of memory in queue
+	spool       *spool.File
+	spoolPieces int
+	held        bool // the spool is full: what comes is not drained before it is empty
+
+	undrained int64 // octets of content that the Server does not know to have left
+	drained   int64 // octets that it is to be told of
+}
+
+// Frame appends what goes before the next octets of a file of which left are to
+// come, and says how many octets that is for.
+type Frame func(dst []byte, left int64) ([]byte, int64)
+
+// piece is part of an answer that waits behind others: memory, part of a file of
+// the Server's, or part of the spool.
+type piece struct {
+	b         []byte
+	file      *os.File // nil for the spool's
+	spooled   bool
+	frame     Frame // nil for none
+	run       int64 // octets that the last frame was for and that are to come
+	off, left int64
+}
+
+// ErrOutput is in the chain of errors that are not the client's.
+var ErrOutput = errors.New("the answer cannot be had")
+
+// NewOutput returns an Output on no Stream.
+func NewOutput(p *OutputParts) *Output { return &Output{p: p} }
+
+// Reset makes o ready for another answer, of which nothing waits.
+func (o *Output) Reset() {
+	o.Drop()
+	if cap(o.out) > maxOut {
+		o.out = nil
+	}
+	*o = Output{p: o.p, out: o.out[:0], queue: o.queue[:0]}
+}
+
+// Err is why nothing more can be written, or nil: ClientGone, or an error with
+// ErrOutput.
+func (o *Output) Err() error { return o.err }
+
+// Pending reports whether something waits to be written.
+func (o *Output) Pending() bool { return len(o.out) > o.sent || len(o.queue) > 0 }
+
+// waiting is how much of the answer is in memory.
+func (o *Output) waiting() int { return len(o.out) - o.sent + o.queued }
+
+// Put appends p. Nothing of it is content that Drained counts.
+func (o *Output) Put(p []byte) {
+	if len(p) == 0 || o.err != nil {
+		return
+	}
+	store := o.p.Store
+	if store != nil && o.waiting()+len(p) > o.p.Memory && !o.Blocked {
+		o.Flush()
+		if o.err != nil {
+			return
+		}
+	}
+	switch last := len(o.queue) - 1; {
+	case last >= 0 && o.queue[last].spooled, store != nil && o.waiting()+len(p) > o.p.Memory:
+		o.putSpool(p)
+	case last < 0:
+		o.write(p)
+	case o.queue[last].file != nil:
+		o.queue = append(o.queue, piece{b: append([]byte(nil), p...)})
+		o.queued += len(p)
+	default:
+		o.queue[last].b = append(o.queue[last].b, p...)
+		o.queued += len(p)
+	}
+}
+
+// write appends p to out. Where it would grow it drops what has been sent.
+func (o *Output) write(p []byte) {
+	if len(o.out)+len(p) > cap(o.out) && o.sent > 0 {
+		n := copy(o.out, o.out[o.sent:])
+		o.out, o.sent = o.out[:n], 0
+	}
+	o.out = append(o.out, p...)
+}
+
+// PutContent is Put for n octets of content, which Drained counts when they have
+// left; what frames them is p as well.
+func (o *Output) PutContent(p []byte, n int) {
+	o.undrained += int64(n)
+	o.Put(p)
+}
+
+// Skip notes n octets of content that go nowhere and so hold nobody up.
+func (o *Output) Skip(n int64) { o.drained += n }
+
+// PutFile appends length octets of f from offset on, framed by frame if that is not
+// nil. f passes to the Output.
+func (o *Output) PutFile(f *os.File, offset, length int64, frame Frame) {
+	if o.err == nil && len(o.queue) >= maxPieces {
+		o.err = fmt.Errorf("%w: %w", ErrOutput, ErrManyPieces)
+	}
+	if o.err != nil {
+		_ = f.Close()
+		o.drained += exchange.FileCost
+		return
+	}
+	o.queue = append(o.queue, piece{file: f, frame: frame, off: offset, left: length})
+}
+
+// putSpool appends p to the spool, as the last piece of the queue.
+func (o *Output) putSpool(p []byte) {
+	if o.spool == nil {
+		o.spool = o.p.Store.New(o.p.Loop, o)
+	}
+	if n := len(o.queue); n == 0 || !o.queue[n-1].spooled {
+		o.queue = append(o.queue, piece{spooled: true, off: o.spool.Size()})
+		o.spoolPieces++
+	}
+	o.queue[len(o.queue)-1].left += int64(len(p))
+	o.spool.Append(p)
+	if o.spool.Size() > o.p.MaxAnswer {
+		o.held = true
+	}
+}
+
+// Spooled implements spool.Observer.
+func (o *Output) Spooled(f *spool.File, n int, err error) {
+	if o.spool != f {
+		return
+	}
+	if err != nil {
+		o.err = fmt.Errorf("%w: %w", ErrOutput, err)
+	} else if !o.held {
+		o.left(n)
+	}
+	o.Resume()
+}
+
+// left notes that n octets have left memory, for the kernel or the spool.
+func (o *Output) left(n int) {
+	k := min(int64(n), o.undrained)
+	o.undrained -= k
+	o.drained += k
+}
+
+func (o *Output) progress(n int) {
+	o.Written += uint64(n)
+	o.Pace.Progress(n, o.p.Loop.Now(), o.p.Config)
+}
+
+// Flush writes what the kernel takes and reports whether nothing is left.
+func (o *Output) Flush() bool {
+	for o.err == nil {
+		if len(o.out) > o.sent && !o.writeOut() {
+			return false
+		}
+		if len(o.queue) == 0 {
+			o.Blocked = false
+			return true
+		}
+		switch p := &o.queue[0]; {
+		case p.file == nil && !p.spooled:
+			o.out = append(o.out, p.b...)
+			o.queued -= len(p.b)
+			o.pop()
+		case p.frame != nil && p.run == 0:
+			o.out, p.run = p.frame(o.out, p.left)
+		case !o.sendFile(p):
+			return false
+		}
+	}
+	return false
+}
+
+// Commit hands the disk what it is to take. Call it at the end of a turn: small
+// pieces share a write so.
+func (o *Output) Commit() {
+	if o.spool != nil && o.err == nil {
+		o.spool.Flush()
+	}
+}
+
+// writeOut writes what is before the queue and reports whether the kernel took all.
+func (o *Output) writeOut() bool {
+	write := o.Stream.Write
+	if len(o.queue) > 0 && o.queue[0].file != nil {
+		write = o.Stream.WriteMore
+	}
+	n, err := write(o.out[o.sent:])
+	o.sent += n
+	o.left(n)
+	o.progress(n)
+	if o.sent == len(o.out) {
+		o.out, o.sent = o.out[:0], 0
+	}
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, loop.ErrAgain):
+		o.Blocked = true
+	default:
+		o.err = ClientGone{Err: err}
+	}
+	return false
+}
+
+// sendFile sends of the first piece, a file's, what the kernel takes, and reports
+// whether all of it, or of its frame, has gone.
+func (o *Output) sendFile(p *piece) bool {
+	f, n := p.file, p.left
+	switch {
+	case p.spooled:
+		f, n = o.spool.OS(), min(n, o.spool.Written()-p.off)
+		if n <= 0 {
+			o.Blocked = false
+			return false // Spooled will come
+		}
+	case p.frame != nil:
+		n = p.run
+	}
+	sent, err := o.Stream.SendFile(f, p.off, n)
+	p.off += sent
+	p.left -= sent
+	if p.frame != nil {
+		p.run -= sent
+	}
+	o.progress(int(sent))
+	switch {
+	case err == nil || errors.Is(err, loop.ErrAgain):
+	case errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET):
+		o.err = ClientGone{Err: err}
+		return false
+	default:
+		o.err = fmt.Errorf("%w: send a file: %w", ErrOutput, err)
+		return false
+	}
+	o.Blocked = errors.Is(err, loop.ErrAgain)
+	if p.left == 0 {
+		o.popFile(p)
+	}
+	return !o.Blocked
+}
+
+// popFile takes the first piece, a file's that has been sent, off the queue.
+func (o *Output) popFile(p *piece) {
+	if !p.spooled {
+		_ = p.file.Close()
+		o.pop()
+		o.drained += exchange.FileCost
+		return
+	}
+	o.pop()
+	if o.spoolPieces--; o.spoolPieces == 0 {
+		o.spool.Close()
+		o.spool = nil
+		if o.held {
+			o.held = false
+			o.left(int(o.undrained))
+		}
+	}
+}
+
+func (o *Output) pop() {
+	n := copy(o.queue, o.queue[1:])
+	o.queue[n] = piece{}
+	o.queue = o.queue[:n]
+}
+
+// Drained returns how many octets of content have left since it was called last.
+func (o *Output) Drained() int {
+	n := int(o.drained)
+	o.drained = 0
+	return n
+}
+
+// Drop forgets what was to be written.
+func (o *Output) Drop() {
+	for i := range o.queue {
+		if f := o.queue[i].file; f != nil {
+			_ = f.Close()
+		}
+		o.queue[i] = piece{}
+	}
+	o.queue = o.queue[:0]
+	o.out, o.sent, o.queued, o.spoolPieces = o.out[:0], 0, 0, 0
+	if o.spool != nil {
+		o.spool.Close()
+		o.spool = nil
+	}
+}
