@@ -87,6 +87,7 @@ typedef struct {
     bool eager;                         /* tasks run at once as far as they go */
     bool planned;                       /* the loop will call flush */
     bool reading;                       /* read flushes when it is done */
+    bool woken;                         /* and lets flush run behind the tasks that it has woken */
     Py_ssize_t beginning;               /* tasks that were made and have not begun: the last one flushes */
     Py_ssize_t running;
     unsigned slots;

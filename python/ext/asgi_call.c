@@ -40,6 +40,7 @@ static int wake_receiver(Call *self)
     const struct words *words = &self->link->words;
     PyObject *receiver = self->receiver;
     self->receiver = NULL;
+    self->link->woken = true;
     PyObject *done = PyObject_CallMethodNoArgs(receiver, words->done);
     PyObject *result =
         done == Py_False ? PyObject_CallMethodOneArg(receiver, words->set_result, Py_None) : Py_XNewRef(done);

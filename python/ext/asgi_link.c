@@ -243,6 +243,12 @@ int loop_link_read(LoopLink *self)
         core_release(self->core, item);
     }
     self->reading = false;
+    if (result == 0 && self->woken) {
+        /* They run in the next turn, and so does this, behind them: what they send need not wait for another.
+         */
+        self->woken = false;
+        result = plan_flush(self);
+    }
     if (result == 0 && core_stopping(self->core) && !self->stopping) {
         result = stop(self);
     }
