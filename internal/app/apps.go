@@ -33,11 +33,11 @@ type application struct {
 	stopping bool
 }
 
-// startApps gives g its applications: those of before that are the same, and new
-// ones.
-func (s *server) startApps(g, before *generation) error {
+// startApps gives g its applications: those of the generation of now that are the
+// same, and new ones.
+func (s *server) startApps(g *generation) error {
 	for _, c := range g.cfg.Apps {
-		a := before.same(c)
+		a := s.now.same(c)
 		if a == nil {
 			var err error
 			if a, err = s.startApp(c); err != nil {

@@ -5,15 +5,19 @@ import (
 
 	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/route"
 )
 
 // chain puts what c carries before what answers r.
-func (s *server) chain(c config.Route, r *route.Route) error {
-	wrap, err := chain.New(c.Chain)
+func (s *server) chain(g *generation, c config.Route, r *route.Route) error {
+	wrap, err := s.part(g, c.Chain, func() (*part, error) {
+		wrap, err := chain.New(c.Chain)
+		return &part{value: wrap}, err
+	})
 	if err != nil {
 		return fmt.Errorf("a route with path = %q: %w", c.Path, err)
 	}
-	r.Wrap = wrap
+	r.Wrap = wrap.(func(exchange.Handler) exchange.Handler)
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"rickhouse/internal/front/gateway"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http2"
-	"rickhouse/internal/supervise"
 )
 
 // doors are the fronts' parts on one loop. http2 is nil if it is off.
@@ -84,11 +83,11 @@ func (s *server) makeDoors() error {
 func (s *server) observe() func(*exchange.Exchange) {
 	log := s.tele.Access
 	if log == nil {
-		return supervise.Over
+		return (*exchange.Exchange).Release
 	}
 	return func(x *exchange.Exchange) {
 		log.Finished(x)
-		supervise.Over(x)
+		x.Release()
 	}
 }
 

@@ -2,11 +2,9 @@ package app
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
@@ -21,18 +19,16 @@ type generation struct {
 	cfg    config.Server
 	apps   []*application // in the order of the configuration
 	router *route.Router
-	// closers are to be closed when the generation is unused, last one first.
-	closers []io.Closer
-	proxies []*proxy.Proxy
+	parts  []*part
 }
 
-// newGeneration makes all that answers by cfg. Applications of before that are as
-// cfg has them are taken over; the others are started, and returned as well. What
-// was made is in the generation even if there is an error.
-func (s *server) newGeneration(cfg config.Server, before *generation) (*generation, error) {
+// newGeneration makes all that answers by cfg. Applications and parts of the
+// generation of now that are as cfg has them are taken over; the others are
+// started. What was made is in the generation even if there is an error.
+func (s *server) newGeneration(cfg config.Server) (*generation, error) {
 	g := &generation{cfg: cfg}
 	s.generations[g] = struct{}{}
-	if err := s.startApps(g, before); err != nil {
+	if err := s.startApps(g); err != nil {
 		return g, err
 	}
 	list := make([]route.Route, len(cfg.Routes))
@@ -41,7 +37,7 @@ func (s *server) newGeneration(cfg config.Server, before *generation) (*generati
 		if err := s.answerer(g, c, &list[i]); err != nil {
 			return g, err
 		}
-		if err := s.chain(c, &list[i]); err != nil {
+		if err := s.chain(g, c, &list[i]); err != nil {
 			return g, err
 		}
 	}
@@ -82,7 +78,7 @@ func (s *server) openFiles(g *generation, c config.Route, r *route.Route) error 
 	if err != nil {
 		return fmt.Errorf("files = %q: %w", c.Files.Files, err)
 	}
-	g.closers = append(g.closers, h)
+	g.parts = append(g.parts, &part{value: h, users: 1, close: h.Close}) // it knows the routes below: one for each router
 	r.Name, r.Mounted = "files", strings.HasSuffix(c.Path, "/*")
 	r.Passing = h.Before
 	return nil
@@ -100,7 +96,6 @@ func (s *server) use(g *generation) {
 	}
 	s.onLoops(s.loops, tasks)
 	s.shared.Use(sg)
-	s.now.drainProxies()
 	s.now = g
 }
 
@@ -117,14 +112,4 @@ func (s *server) retire(g *generation) {
 			s.stopApp(a, a.until)
 		}
 	}
-}
-
-// close gives back what g holds. Nothing uses it any more.
-func (g *generation) close(warn func(text string, err error)) {
-	for i := len(g.closers) - 1; i >= 0; i-- {
-		if err := g.closers[i].Close(); err != nil {
-			warn("cannot close what a route answers with", err)
-		}
-	}
-	g.closers = nil
 }

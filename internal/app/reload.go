@@ -117,7 +117,7 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if len(r.details) > 0 {
 		return r
 	}
-	g, err := s.newGeneration(cfg, s.now)
+	g, err := s.newGeneration(cfg)
 	if err != nil {
 		s.discard(g)
 		return refuse(err)
@@ -165,6 +165,7 @@ func (s *server) discard(g *generation) {
 // leave has the applications of before that are not in use any more end, within
 // shutdown_timeout even if something still uses before.
 func (s *server) leave(before *generation) {
+	before.drain(s.now)
 	timeout := s.cfg.General.ShutdownTimeout
 	for _, a := range before.apps {
 		if s.now.has(a) {

@@ -156,7 +156,7 @@ func (s *server) stop(serving bool) error {
 			a.home.Post(exchange.TaskFunc(a.app.Drain))
 		}
 		for g := range s.generations {
-			g.drainProxies()
+			g.drain(nil)
 		}
 		doors := s.drainDoors()
 		err := s.await(func() bool { return s.drained == doors }, deadline.C, atOnce)

@@ -91,7 +91,7 @@ func (s *server) start() error {
 	if err := s.startLoops(); err != nil {
 		return err
 	}
-	g, err := s.newGeneration(s.cfg, nil)
+	g, err := s.newGeneration(s.cfg)
 	if err != nil {
 		return err
 	}

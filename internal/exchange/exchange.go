@@ -97,8 +97,8 @@ type Exchange struct {
 	Server Server
 	// Route holds what routing decided for this request.
 	Route RouteInfo
-	// Lease, if not nil, is what keeps alive whatever may still answer: it is run
-	// once, on Executor, when the front takes the Exchange back.
+	// Lease, if not nil, is what keeps alive whatever may still answer: Release runs
+	// it.
 	Lease Task
 
 	// HeadSent is true once a final (not interim) Head went to the Client. The
@@ -136,6 +136,15 @@ func (x *Exchange) Reset() {
 	x.Request.Fields, x.Response.Fields = req, res
 	x.Response.Trailers, x.Request.Trailers = trail, reqTrail
 	x.Request.ContentLength, x.Response.ContentLength = -1, -1
+}
+
+// Release runs the Lease, if that was not done before. It is called when nobody else
+// can come to answer x: the front has taken it back, or it has become a tunnel.
+func (x *Exchange) Release() {
+	if l := x.Lease; l != nil {
+		x.Lease = nil
+		l.Run()
+	}
 }
 
 // Demand, Head, Data, File, End and Abort speak to x.Client.

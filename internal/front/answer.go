@@ -25,6 +25,8 @@ func (a *Answer) Begin(x *exchange.Exchange, framing wire.Framing) {
 		a.Swallow = true
 	case wire.ByLength:
 		a.Left = x.Response.ContentLength
+	case wire.Tunnel:
+		x.Release()
 	}
 }
 

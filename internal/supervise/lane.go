@@ -30,16 +30,9 @@ func (g *Generation) leave() {
 	}
 }
 
-// Over tells that x is over. Whoever serves with a Lane has to call it once for
-// every Exchange, where the Lane would be called, when the front takes x back.
-func Over(x *exchange.Exchange) {
-	if x.Lease != nil {
-		x.Lease.Run()
-	}
-}
-
 // A Lane is the Handler of one loop, which alone may touch it. It must be given a
-// Generation first.
+// Generation first. Exchange.Release, called where the Lane was, tells it that an
+// Exchange is over.
 type Lane struct{ now *tenancy }
 
 // tenancy is a Generation's time on a Lane.

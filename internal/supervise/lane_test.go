@@ -41,11 +41,11 @@ func TestAnExchangeKeepsItsGeneration(t *testing.T) {
 			if first.unused != 0 {
 				t.Fatal("a generation is unused while an exchange of it is not over")
 			}
-			Over(&late)
+			late.Release()
 			if first.unused != 0 || second.unused != 0 {
 				t.Fatal("the end of a later exchange ended a generation")
 			}
-			Over(&early)
+			early.Release()
 			if first.unused != 1 || second.unused != 0 {
 				t.Fatalf("unused were told %d and %d times, not once and never", first.unused, second.unused)
 			}
@@ -60,7 +60,7 @@ func TestAGenerationWithoutExchangesIsUnusedAtOnce(t *testing.T) {
 			lane.Use(first.Generation)
 			var x exchange.Exchange
 			lane.Serve(&x)
-			Over(&x)
+			x.Release()
 			if first.unused != 0 {
 				t.Fatal("the generation of now is unused")
 			}
@@ -91,7 +91,25 @@ func TestAGenerationIsUnusedWhenEveryLaneHasLeftIt(t *testing.T) {
 	}
 }
 
-func TestAnExchangeThatNobodyServedIsOver(*testing.T) { Over(&exchange.Exchange{}) }
+func TestAnExchangeIsReleasedOnce(t *testing.T) {
+	var lane Lane
+	first := newCounted(1)
+	lane.Use(first.Generation)
+	var x, y exchange.Exchange
+	y.Release() // nobody served it
+	lane.Serve(&x)
+	lane.Serve(&y)
+	x.Release()
+	x.Release()
+	lane.Use(newCounted(1).Generation)
+	if first.unused != 0 {
+		t.Fatal("a second release of one exchange counts for another")
+	}
+	y.Release()
+	if first.unused != 1 {
+		t.Fatalf("unused was told %d times, not once", first.unused)
+	}
+}
 
 // TestSharedLanesAreUsedByManyAtOnce is for the race detector: whatever comes
 // between, each generation but the last is unused once, and after its exchanges.
@@ -120,7 +138,7 @@ func TestSharedLanesAreUsedByManyAtOnce(t *testing.T) {
 			for range requests {
 				var x exchange.Exchange
 				lane.Serve(&x)
-				Over(&x)
+				x.Release()
 			}
 		})
 	}

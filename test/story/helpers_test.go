@@ -1,6 +1,7 @@
 package story
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,3 +46,6 @@ func start(t *testing.T, dir string, args ...string) *testkit.Server {
 
 // tail is the last part of a long text.
 func tail(text string) string { return text[max(0, len(text)-8000):] }
+
+// listenUnix listens on a Unix socket.
+func listenUnix(path string) (net.Listener, error) { return net.Listen("unix", path) }
