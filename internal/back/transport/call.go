@@ -106,7 +106,7 @@ func (c *call) take(outcome error) *exchange.Exchange {
 // fail finishes the Exchange without a whole answer.
 func (c *call) fail(err error) {
 	headSent := c.x.HeadSent
-	f := Failure{Err: exchange.AsError(err), Sent: c.sent.Load(), Taken: c.content != nil && c.content.begun()}
+	f := Failure{Err: exchange.AsError(err), Cause: err, Sent: c.sent.Load(), Taken: c.content != nil && c.content.begun()}
 	x := c.take(err)
 	if c.c.Failed != nil && !headSent {
 		x.Server = nil
@@ -224,7 +224,7 @@ func (c *call) explain(ctx context.Context, req *http.Request, err error) error 
 	}
 	var chosen *exchange.Error
 	if errors.As(err, &chosen) {
-		return chosen // whoever dials may know better
+		return err // whoever dials may know better
 	}
 	return e
 }

@@ -67,6 +67,8 @@ type Call struct {
 // Failure is why there is no answer.
 type Failure struct {
 	Err *exchange.Error
+	// Cause is the error that Err was found in.
+	Cause error
 	// Sent is true if the upstream may have seen the request.
 	Sent bool
 	// Taken is true if content of the request was taken that will not come again.
