@@ -93,6 +93,10 @@ func idempotent(method []byte) bool {
 func (w *call) start() {
 	s := w.sh
 	peer, trial := s.pick(w.x, w.tried)
+	if peer == nil && s.p.unresolved.Load() && s.l.Now()-w.x.Stats.Queued < int64(s.p.cfg.ConnectTimeout) {
+		w.pause()
+		return
+	}
 	if peer == nil {
 		if w.last == nil {
 			w.last = &exchange.Error{Status: http.StatusServiceUnavailable, Reason: "no upstream is available", RetryAfter: s.p.cfg.EjectTime}

@@ -15,7 +15,7 @@ import (
 // Upstreams there are none, and nothing else of it means anything. The zero value
 // of a field means its default.
 type Config struct {
-	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, or unix:PATH for HTTP over a Unix socket. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
+	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, https://host:port, or unix:PATH for HTTP over a Unix socket. A name stands for all its addresses; http+srv://NAME for those of a DNS service record. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
 
 	Balance string `toml:"balance" default:"round_robin" enum:"round_robin,least_connections,random_two,hash" help:"How one of several upstreams is chosen: in turn, the one with the fewest requests, the better of two taken at random, or by hash_by."`
 	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
@@ -44,6 +44,21 @@ type Config struct {
 	EjectTime time.Duration `toml:"eject_time" default:"10s" help:"For how long; twice as long after each further failure, up to ten times as long. Then one request tries it."`
 	Breaker   bool          `toml:"circuit_breaker" default:"false" help:"Answer 503 at once while all upstreams are left alone."`
 	SlowStart time.Duration `toml:"slow_start" default:"0s" help:"Over how long an upstream that has come back gets its full share again."`
+
+	HealthPath     string        `toml:"health_path" default:"" help:"A path that every upstream is asked for at intervals; without one they are not."`
+	HealthStatus   string        `toml:"health_status" default:"200-399" help:"Which status is a good answer: one, or a range."`
+	HealthInterval time.Duration `toml:"health_interval" default:"5s" help:"How long after one check the next follows."`
+	HealthTimeout  time.Duration `toml:"health_timeout" default:"2s" help:"How long the answer to a check may take."`
+	HealthFall     int           `toml:"health_fall" default:"3" help:"After how many bad answers in a row an upstream gets no requests."`
+	HealthRise     int           `toml:"health_rise" default:"2" help:"After how many good ones it gets some again."`
+
+	CA       string `toml:"upstream_ca" default:"the system's" help:"A file of certificates that https upstreams are verified by."`
+	Cert     string `toml:"upstream_cert" default:"" help:"A file with the certificate, and its chain, that https upstreams are shown."`
+	Key      string `toml:"upstream_key" default:"" help:"A file with the key of upstream_cert."`
+	Name     string `toml:"upstream_name" default:"the upstream's host" help:"The name that the certificate of https upstreams has to have."`
+	NoVerify bool   `toml:"upstream_verify,inverted" default:"true" help:"Verify the certificates of https upstreams."`
+
+	ResolveInterval time.Duration `toml:"resolve_interval" default:"10s" help:"How often the names of upstreams are looked up anew."`
 }
 
 // WithDefaults returns c with its zero fields replaced.
@@ -65,6 +80,12 @@ func (c Config) WithDefaults() Config {
 	set(&c.RetryBudget, 0.2)
 	set(&c.MaxFails, 3)
 	set(&c.EjectTime, 10*time.Second)
+	set(&c.HealthStatus, "200-399")
+	set(&c.HealthInterval, 5*time.Second)
+	set(&c.HealthTimeout, 2*time.Second)
+	set(&c.HealthFall, 3)
+	set(&c.HealthRise, 2)
+	set(&c.ResolveInterval, 10*time.Second)
 	return c
 }
 
@@ -115,6 +136,14 @@ func (c Config) Validate() error {
 	wrong(c.Retries < 0 || c.Retries > 100, "retries: %d is not between 0 and 100", c.Retries)
 	wrong(c.RetryBudget < 0 || c.RetryBudget > 1, "retry_budget: %v is not between 0 and 1", c.RetryBudget)
 	wrong(c.MaxFails < -1, "max_fails: %d is less than -1", c.MaxFails)
+	wrong(c.HealthPath != "" && !strings.HasPrefix(c.HealthPath, "/"), "health_path: %q does not begin with /", c.HealthPath)
+	_, _, err := parseStatuses(d.HealthStatus)
+	wrong(err != nil, "health_status: %v", err)
+	wrong(c.HealthFall < 0, "health_fall: %d is less than 0", c.HealthFall)
+	wrong(c.HealthRise < 0, "health_rise: %d is less than 0", c.HealthRise)
+	if err := c.checkTLS(); err != nil {
+		errs = append(errs, err)
+	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
@@ -124,6 +153,7 @@ func (c *Config) durations() map[string]time.Duration {
 		"connect_timeout": c.ConnectTimeout, "answer_timeout": c.AnswerTimeout, "stall_timeout": c.StallTimeout,
 		"tunnel_timeout": c.TunnelTimeout, "keepalive_timeout": c.KeepaliveTimeout,
 		"upstream_queue_timeout": c.QueueTimeout, "eject_time": c.EjectTime, "slow_start": c.SlowStart,
+		"health_interval": c.HealthInterval, "health_timeout": c.HealthTimeout, "resolve_interval": c.ResolveInterval,
 	}
 }
 

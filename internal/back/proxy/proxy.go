@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"context"
+	"crypto/tls"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"rickhouse/internal/exchange"
@@ -14,6 +17,8 @@ type Parts struct {
 	// Loops are all event loops that serve. Its connections live on them.
 	Loops []*loop.Loop
 	Log   *slog.Logger
+
+	lookup lookup // of a test; nil for the system's
 }
 
 // Proxy is an exchange.Handler that passes requests to upstreams. Serve may be called
@@ -25,6 +30,12 @@ type Proxy struct {
 	shards []*shard
 	next   atomic.Uint32 // shard for an Exchange whose Executor is no loop
 	closed atomic.Bool
+	tls    *tls.Config
+
+	unresolved atomic.Bool     // names have not been looked up yet
+	stop       context.Context // of workers
+	stopNow    context.CancelFunc
+	workers    sync.WaitGroup // looks names up, and checks peers
 
 	window             int // of answers
 	hashKind, hashName string
@@ -36,6 +47,7 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow}
+	p.stop, p.stopNow = context.WithCancel(context.Background())
 	p.hashKind, p.hashName, _ = strings.Cut(p.cfg.HashBy, ":")
 	if p.hashKind == "header" {
 		p.hashName = strings.ToLower(p.hashName)
@@ -43,34 +55,26 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	for i, l := range parts.Loops {
 		p.shards = append(p.shards, p.newShard(l, i))
 	}
-	if err := p.openPeers(); err != nil {
+	var err error
+	if p.tls, err = p.cfg.clientTLS(); err != nil {
 		return nil, err
+	}
+	if parts.lookup == nil {
+		parts.lookup = lookUp
+	}
+	if err := p.openPeers(parts.lookup); err != nil {
+		return nil, err
+	}
+	if p.cfg.HealthPath != "" {
+		p.workers.Go((&watch{p: p}).run)
 	}
 	return p, nil
 }
 
-// openPeers makes the peers that need no looking up.
-func (p *Proxy) openPeers() error {
-	var peers []*peer
-	for _, text := range p.cfg.Upstreams {
-		u, err := parseUpstream(text)
-		if err != nil {
-			return err
-		}
-		addr, ok := u.fixed()
-		if !ok {
-			continue
-		}
-		peers = append(peers, p.newPeer(&u, addr, u.text))
-	}
-	p.peers.Store(&peers)
-	return nil
-}
-
-func (p *Proxy) newPeer(u *upstream, addr address, name string) *peer {
+func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 	peer := &peer{
-		cfg: &p.cfg, log: p.log, name: name, addr: addr, weight: u.weight, backup: u.backup,
-		protocol: newHTTP1(), authority: []byte(u.authority()), seed: hashOf([]byte(addr.String())),
+		cfg: &p.cfg, log: p.log, name: name, addr: r.addr, weight: r.weight, backup: r.backup,
+		protocol: newHTTP1(), tls: p.tlsFor(u), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
 	}
 	peer.pools = make([]pool, len(p.shards))
 	for i, s := range p.shards {
@@ -93,12 +97,17 @@ func (p *Proxy) Serve(x *exchange.Exchange) {
 // Drain ends what would not end by itself: connections that rest are closed, now and
 // when they become free, and tunnels. Requests go on. It may be called from any
 // goroutine, and returns before that is done.
-func (p *Proxy) Drain() { p.each((*shard).drain) }
+func (p *Proxy) Drain() {
+	p.stopNow()
+	p.each((*shard).drain)
+}
 
 // Close ends everything, as Drain does, and what is still under way. Nothing may be
 // served after it.
 func (p *Proxy) Close() error {
 	p.closed.Store(true)
+	p.stopNow()
+	p.workers.Wait()
 	p.each((*shard).close)
 	return nil
 }

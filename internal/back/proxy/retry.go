@@ -111,15 +111,20 @@ func (w *call) again() {
 	p, trial := w.sh.pick(x, w.tried)
 	if p == nil {
 		w.tried = w.tried[:0]
-		w.pausing = true
-		w.sh.l.SetTimer(&w.timer, w.sh.l.Now()+firstPause<<min(w.rounds, 6))
-		w.rounds++
+		w.pause()
 		return
 	}
 	if trial {
 		p.trying.Store(false)
 	}
 	w.start()
+}
+
+// pause lets some time pass before the request goes on.
+func (w *call) pause() {
+	w.pausing = true
+	w.sh.l.SetTimer(&w.timer, w.sh.l.Now()+firstPause<<min(w.rounds, 6))
+	w.rounds++
 }
 
 // firstPause is how long a request waits when every peer has failed it, in

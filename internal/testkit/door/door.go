@@ -31,10 +31,11 @@ type Door struct {
 	Store   *spool.Store
 	Observe func(x *exchange.Exchange)
 
-	t        testing.TB
-	listener *listen.Listener
-	ended    chan error
-	panics   chan any
+	t         testing.TB
+	listener  *listen.Listener // the last one
+	listeners []*listen.Listener
+	ended     chan error
+	panics    chan any
 }
 
 // Loops makes n loops, which run until the test ends.
@@ -63,8 +64,8 @@ func (d *Door) close() {
 			d.t.Error(err)
 		}
 	}
-	if d.listener != nil {
-		_ = d.listener.Close()
+	for _, l := range d.listeners {
+		_ = l.Close()
 	}
 	for len(d.panics) > 0 {
 		d.t.Errorf("panic: %v", <-d.panics)
@@ -76,7 +77,7 @@ func (d *Door) close() {
 }
 
 // Open serves h on a free port, or on the Unix socket at path if that is not empty,
-// from all loops.
+// from all loops. Addr and Dial are then about this one.
 func (d *Door) Open(h exchange.Handler, cfg front.Config, path string) {
 	d.t.Helper()
 	address := "127.0.0.1:0"
@@ -90,6 +91,7 @@ func (d *Door) Open(h exchange.Handler, cfg front.Config, path string) {
 	if d.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
 		d.t.Fatal(err)
 	}
+	d.listeners = append(d.listeners, d.listener)
 	multiplexed, err := http2.New(cfg, http2.Config{}, http2.Parts{Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe})
 	if err != nil {
 		d.t.Fatal(err)

@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// sessions is how many TLS sessions are kept to be taken up again.
+const sessions = 64
+
+// clientTLS is how the Proxy speaks TLS to its upstreams, but for their names.
+func (c *Config) clientTLS() (*tls.Config, error) {
+	t := &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, InsecureSkipVerify: c.NoVerify,
+		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
+	}
+	if c.CA != "" {
+		text, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("upstream_ca: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("upstream_ca: %s holds no certificate", c.CA)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("upstream_cert: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// tlsFor is how TLS is spoken to u, or nil.
+func (p *Proxy) tlsFor(u *upstream) *tls.Config {
+	if u.scheme != "https" {
+		return nil
+	}
+	t := p.tls.Clone()
+	t.ServerName = p.cfg.Name
+	if t.ServerName == "" {
+		t.ServerName = u.host
+	}
+	return t
+}
+
+// checkTLS reports what is wrong with the keys about TLS.
+func (c *Config) checkTLS() error {
+	switch {
+	case (c.Cert == "") != (c.Key == ""):
+		return errors.New("upstream_cert: it goes with upstream_key")
+	case c.NoVerify && c.CA != "":
+		return errors.New("upstream_ca: it means nothing without upstream_verify")
+	}
+	return nil
+}
