@@ -11,8 +11,11 @@ import (
 
 // chain puts what c carries before what answers r.
 func (s *server) chain(g *generation, c config.Route, r *route.Route) error {
+	if s.chains == nil {
+		s.chains = chain.NewShared()
+	}
 	wrap, err := s.part(g, c.Chain, func() (*part, error) {
-		wrap, err := chain.New(c.Chain)
+		wrap, err := chain.New(c.Chain, s.chains)
 		return &part{value: wrap}, err
 	})
 	if err != nil {

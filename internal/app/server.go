@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
+	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
 	"rickhouse/internal/control"
 	"rickhouse/internal/exchange"
@@ -42,6 +43,7 @@ type server struct {
 	certs     *certs.Store     // nil without TLS
 	store     *spool.Store
 	pool      *static.Pool // for files; nil before it is needed
+	chains    *chain.Shared
 	front     *http1.Front
 	doors     []doors
 	http3     *http3.Front // nil without HTTP/3

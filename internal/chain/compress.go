@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -118,14 +117,14 @@ const (
 )
 
 // newCompress returns nil if nothing is to be compressed.
-func newCompress(c CompressConfig) wrapper {
+func newCompress(c CompressConfig, s *Shared) wrapper {
 	if !c.Compress {
 		return nil
 	}
 	return func(next exchange.Handler) exchange.Handler {
 		w := &compress{
 			next: next, types: newTypeSet(c.Types), min: int64(c.Min), most: int64(c.Streams), effort: efforts(c.Level), inline: inlinePiece,
-			crew: &crew{most: runtime.GOMAXPROCS(0)},
+			crew: s.packers,
 		}
 		if c.Level == levelSmall {
 			w.inline = inlineWithLabor
@@ -144,8 +143,9 @@ func (w *compress) Serve(x *exchange.Exchange) {
 	t, ok := w.taps.Get().(*packing)
 	if !ok {
 		t = &packing{w: w}
+		t.self = t
 	}
-	t.before(x, t)
+	t.put(x)
 	t.x, t.over = x, false
 	w.next.Serve(x)
 }

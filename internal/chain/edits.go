@@ -70,6 +70,8 @@ func checkName(name string) error {
 		return fmt.Errorf("%q is not the name of a header", name)
 	case slices.Contains(framing(), strings.ToLower(name)):
 		return fmt.Errorf("%s says how a message is sent, which is the server's", name)
+	case strings.EqualFold(name, "host"):
+		return errors.New("the host is what the client addressed")
 	}
 	return nil
 }
@@ -146,8 +148,9 @@ func (e *edits) Serve(x *exchange.Exchange) {
 		t, ok := e.taps.Get().(*editsTap)
 		if !ok {
 			t = &editsTap{edits: e}
+			t.tap = tap{self: t, pool: &e.taps}
 		}
-		t.before(x, t)
+		t.put(x)
 	}
 	e.next.Serve(x)
 }
@@ -164,18 +167,4 @@ func (t *editsTap) Head(x *exchange.Exchange) {
 		x.Response.Fields = t.edits.answer.apply(x.Response.Fields)
 	}
 	t.client.Head(x)
-}
-
-// End implements exchange.Client.
-func (t *editsTap) End(x *exchange.Exchange) {
-	c := t.leave(x)
-	t.edits.taps.Put(t)
-	c.End(x)
-}
-
-// Abort implements exchange.Client.
-func (t *editsTap) Abort(x *exchange.Exchange, cause error) {
-	c := t.leave(x)
-	t.edits.taps.Put(t)
-	c.Abort(x, cause)
 }

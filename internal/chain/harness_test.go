@@ -235,7 +235,7 @@ func one(t testing.TB, c Config, next exchange.Handler) exchange.Handler {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	wrap, err := New(c)
+	wrap, err := New(c, NewShared())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -380,6 +380,7 @@ func (t *packing) rest() {
 	}
 	w := t.w
 	*t = packing{w: w, out: out, queue: queue, over: true}
+	t.self = t
 	w.taps.Put(t)
 }
 

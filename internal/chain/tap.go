@@ -2,30 +2,42 @@ package chain
 
 import (
 	"os"
+	"sync"
 
 	"rickhouse/internal/exchange"
 )
 
-// tap is a Client that passes everything on. Wrappers that have something to do
-// with an answer embed one and replace the methods that are their business; they
-// belong to the Executor of the Exchange.
+// tap is a Client that passes everything on. What has something to do with an
+// answer embeds one and replaces the methods that are its business; it belongs to
+// the Executor of the Exchange.
 type tap struct {
-	client exchange.Client // what stood before
+	client exchange.Client // what stands before
+	self   exchange.Client // what the tap is part of
+	pool   *sync.Pool      // where that goes when it is taken out; nil for nowhere
 }
 
-// before puts c, which t is part of, before the Client of x.
-func (t *tap) before(x *exchange.Exchange, c exchange.Client) {
+// put puts t before the Client of x.
+func (t *tap) put(x *exchange.Exchange) {
 	t.client = x.Client
-	x.Client = c
+	x.Client = t.self
 }
 
-// leave takes the wrapper out again and returns the Client that stood before. It
-// is called once, by End or Abort.
+// leave takes t out again and returns the Client that stands before. It is called
+// once, and nothing is done with t afterwards.
 func (t *tap) leave(x *exchange.Exchange) exchange.Client {
 	c := t.client
 	x.Client, t.client = c, nil
+	if t.pool != nil {
+		t.pool.Put(t.self)
+	}
 	return c
 }
+
+// End implements exchange.Client.
+func (t *tap) End(x *exchange.Exchange) { t.leave(x).End(x) }
+
+// Abort implements exchange.Client.
+func (t *tap) Abort(x *exchange.Exchange, cause error) { t.leave(x).Abort(x, cause) }
 
 // Demand implements exchange.Client.
 func (t *tap) Demand(x *exchange.Exchange, n int) { t.client.Demand(x, n) }

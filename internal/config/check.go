@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rickhouse/internal/chain"
 	"rickhouse/internal/route"
 	"rickhouse/internal/worker"
 )
@@ -35,6 +36,7 @@ func (l *loader) check() {
 		l.application(a, path)
 	}
 	l.routing()
+	l.forwardProxy()
 	l.secure()
 	l.directory("spool_directory", l.server.Spool.Directory, nil)
 }
@@ -44,7 +46,7 @@ func (l *loader) apps() {
 	if l.broken {
 		return
 	}
-	if l.routesAlone() || len(l.server.Apps) == 0 && l.routesNameApps() {
+	if l.server.forwardAlone() || l.routesAlone() || len(l.server.Apps) == 0 && l.routesNameApps() {
 		return
 	}
 	if path := join("apps", DefaultApp); len(l.server.Apps) == 0 || l.origins[path].name == "" && l.server.Apps[0].Name == DefaultApp && l.server.Apps[0].Target() == "" {
@@ -239,6 +241,7 @@ func (l *loader) routing() {
 	for i, c := range s.Routes {
 		o := l.routes[i]
 		l.validate(c, o.path, l.keys.Route, o.origin)
+		l.validate(chainFiles(c.Chain), o.path, l.keys.Route, o.origin)
 		if at, given := l.origins[join(slices.Concat(o.path, []string{"app"})...)]; given && c.App != "" {
 			l.routeApp(at, c.App)
 		}
@@ -261,6 +264,12 @@ func (l *loader) routing() {
 		}
 	}
 }
+
+// chainFiles are the files that the chain of a route names.
+type chainFiles chain.Config
+
+// Validate reports what is wrong with them.
+func (c chainFiles) Validate() error { return chain.Config(c).CheckFiles() }
 
 // answers sees to it that one key of a route says who answers.
 func (l *loader) answers(keys []string, o routeOrigin) {

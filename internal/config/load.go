@@ -95,7 +95,7 @@ func (l *loader) warn(p Problem)    { l.warnings = append(l.warnings, l.inDialec
 // inDialect writes the names of tables as they are in the file that was read.
 func (l *loader) inDialect(p Problem) Problem {
 	if filepath.Base(l.server.File) == PyprojectName {
-		p.Text = strings.NewReplacer("[apps.", "[tool.rickhouse.apps.", "[[routes]]", "[[tool.rickhouse.routes]]").Replace(p.Text)
+		p.Text = strings.NewReplacer("[apps.", "[tool.rickhouse.apps.", "[[routes]]", "[[tool.rickhouse.routes]]", "[forward", "[tool.rickhouse.forward").Replace(p.Text)
 	}
 	return p
 }
@@ -125,6 +125,14 @@ func absolute(key string, v any, base string) any {
 		}
 		return source
 	}
+	if key == "error_pages" {
+		table, _ := v.(map[string]string)
+		pages := make(map[string]string, len(table))
+		for status, page := range table {
+			pages[status] = from(base, page)
+		}
+		return pages
+	}
 	switch s, _ := v.(string); {
 	case key == "bind":
 		list := append([]string(nil), v.([]string)...)
@@ -136,7 +144,8 @@ func absolute(key string, v any, base string) any {
 		return list
 	case s == "":
 	case key == "control_socket" && s == control.Off:
-	case key == "control_socket", key == "pid_file", key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root":
+	case key == "control_socket", key == "pid_file", key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root",
+		key == "basic_auth", key == "users", key == "maintenance_file", key == "maintenance_page":
 		return from(base, s)
 	case key == "python":
 		p := from(base, s)

@@ -125,6 +125,9 @@ type RouteInfo struct {
 	// NoRerun is true where a request that started and was lost must not be run
 	// again, whatever its method.
 	NoRerun bool
+	// MaxBody is how much content the front lets in, in octets; 0 for what it lets in
+	// everywhere.
+	MaxBody int64
 }
 
 // Reset makes x ready for another request, keeping the capacity of its slices.
