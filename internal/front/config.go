@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/http1"
 )
@@ -28,6 +29,9 @@ type Config struct {
 	UnderscoreHeaders []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
 	HalfClose         bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
 	ServerHeader      string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
+
+	// LargestBody is the largest max_body of a route, where that is more than MaxBody.
+	LargestBody units.Size `toml:"-"`
 }
 
 // WithDefaults returns c with its zero fields replaced, MaxConnections apart,
@@ -118,4 +122,15 @@ func (c *Config) Limits() wire.Limits {
 		l.Underscore = append(l.Underscore, strings.ToLower(name))
 	}
 	return l
+}
+
+// MostBody is how much content a request may have, whatever its route.
+func (c *Config) MostBody() units.Size { return max(c.MaxBody, c.LargestBody) }
+
+// BodyOf is how much content x may have, by its route.
+func (c *Config) BodyOf(x *exchange.Exchange) units.Size {
+	if most := units.Size(x.Route.MaxBody); most > 0 {
+		return most
+	}
+	return c.MaxBody
 }

@@ -66,8 +66,8 @@ func (c *conn) begin() {
 	x.HasContent = x.Request.ContentLength != 0
 	w.left = x.Request.ContentLength
 	w.done = !x.HasContent
-	if x.Request.ContentLength > int64(d.f.common.MaxBody) {
-		c.refuse(front.TooLarge(d.f.common.MaxBody))
+	if most := d.f.common.MostBody(); x.Request.ContentLength > int64(most) {
+		c.refuse(front.TooLarge(most))
 		return
 	}
 	c.state = serving
@@ -207,8 +207,8 @@ func (c *conn) content(p []byte) {
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.common)
-	if x.Stats.ContentIn > int64(c.d.f.common.MaxBody) {
-		c.contentFailed(front.TooLarge(c.d.f.common.MaxBody))
+	if most := c.d.f.common.BodyOf(x); x.Stats.ContentIn > int64(most) {
+		c.contentFailed(front.TooLarge(most))
 		return
 	}
 	if x.Server != nil {

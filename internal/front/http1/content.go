@@ -61,8 +61,8 @@ func (c *conn) begin(n int) {
 	c.identify(&x.Request)
 	d.f.proxies.Apply(&x.Request, c.o.Unix, w.addr[:0])
 	c.state = serving
-	if x.Request.ContentLength > int64(d.f.cfg.MaxBody) {
-		c.refuse(front.TooLarge(d.f.cfg.MaxBody))
+	if most := d.f.cfg.MostBody(); x.Request.ContentLength > int64(most) {
+		c.refuse(front.TooLarge(most))
 		return
 	}
 	c.o.handler.Serve(x)
@@ -182,8 +182,8 @@ func (c *conn) content(p []byte) {
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.cfg)
-	if x.Stats.ContentIn > int64(c.d.f.cfg.MaxBody) && w.Framing != tunnel {
-		c.contentFailed(front.TooLarge(c.d.f.cfg.MaxBody))
+	if most := c.d.f.cfg.BodyOf(x); x.Stats.ContentIn > int64(most) && w.Framing != tunnel {
+		c.contentFailed(front.TooLarge(most))
 		return
 	}
 	if x.Server != nil {

@@ -129,8 +129,8 @@ func (s *stream) content(p []byte) {
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	s.c.consumed(len(p))
-	if x.Stats.ContentIn > int64(s.c.d.f.common.MaxBody) && s.Framing != tunnel {
-		s.contentFailed(front.TooLarge(s.c.d.f.common.MaxBody))
+	if most := s.c.d.f.common.BodyOf(x); x.Stats.ContentIn > int64(most) && s.Framing != tunnel {
+		s.contentFailed(front.TooLarge(most))
 		return
 	}
 	if x.Server != nil {

@@ -170,8 +170,8 @@ func (c *conn) begin(s *stream) {
 	case !b.endStream && s.left != 0:
 		x.HasContent, s.done = true, false
 	}
-	if err == nil && x.Request.ContentLength > int64(c.d.f.common.MaxBody) {
-		err = front.TooLarge(c.d.f.common.MaxBody)
+	if most := c.d.f.common.MostBody(); err == nil && x.Request.ContentLength > int64(most) {
+		err = front.TooLarge(most)
 	}
 	if err != nil {
 		s.refuse(err)

@@ -105,8 +105,8 @@ func (s *stream) content(p []byte) {
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	s.body.pace.Progress(len(p), s.time, &s.f.common)
-	if s.Framing != tunnel && x.Stats.ContentIn > int64(s.f.common.MaxBody) {
-		s.contentFailed(front.TooLarge(s.f.common.MaxBody))
+	if most := s.f.common.BodyOf(x); s.Framing != tunnel && x.Stats.ContentIn > int64(most) {
+		s.contentFailed(front.TooLarge(most))
 		return
 	}
 	if x.Server != nil {

@@ -35,8 +35,8 @@ func (s *stream) begin() {
 	if x.Request.Upgrade == nil && x.Request.Form != exchange.AuthorityForm && s.left != 0 {
 		x.HasContent, s.done = true, false
 	}
-	if err == nil && s.left > int64(s.f.common.MaxBody) {
-		err = front.TooLarge(s.f.common.MaxBody)
+	if most := s.f.common.MostBody(); err == nil && s.left > int64(most) {
+		err = front.TooLarge(most)
 	}
 	if err != nil {
 		s.refuse(err)
