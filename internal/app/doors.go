@@ -34,7 +34,7 @@ func (s *server) open() error {
 		}
 	}
 	s.onLoops(s.loops, tasks)
-	return errors.Join(append(errs, s.openHTTP3())...)
+	return errors.Join(append(errs, s.openHTTP3(), s.openForward())...)
 }
 
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
@@ -108,7 +108,7 @@ func (s *server) drainDoors() int {
 			d.gateway.Drain()
 		}))
 	}
-	return len(s.doors) + s.drainHTTP3()
+	return len(s.doors) + s.drainHTTP3() + s.drainForward()
 }
 
 // closeDoors cuts every connection.
@@ -124,6 +124,7 @@ func (s *server) closeDoors() {
 		}
 	}
 	s.onLoops(s.loops[:len(tasks)], tasks)
+	s.closeForward()
 	s.closeHTTP3()
 }
 
@@ -131,6 +132,9 @@ func (s *server) openConnections() int64 {
 	n := int64(0)
 	if s.front != nil {
 		n += s.front.Open()
+	}
+	if s.forward.front != nil {
+		n += s.forward.front.Open()
 	}
 	if s.http3 != nil {
 		n += s.http3.Open()

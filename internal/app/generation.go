@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rickhouse/internal/back/forward"
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
@@ -16,10 +17,11 @@ import (
 // to it. Applications whose settings did not change belong to several. It belongs
 // to the goroutine that called Run.
 type generation struct {
-	cfg    config.Server
-	apps   []*application // in the order of the configuration
-	router *route.Router
-	parts  []*part
+	cfg     config.Server
+	apps    []*application // in the order of the configuration
+	router  *route.Router
+	forward *forward.Proxy // nil if there is none
+	parts   []*part
 }
 
 // newGeneration makes all that answers by cfg. Applications and parts of the
@@ -42,7 +44,7 @@ func (s *server) newGeneration(cfg config.Server) (*generation, error) {
 		}
 	}
 	g.router = route.New(list)
-	return g, nil
+	return g, s.newForward(g)
 }
 
 // answerer makes what answers where r matches, if that is no matter of routes
@@ -87,9 +89,9 @@ func (s *server) openFiles(g *generation, c config.Route, r *route.Route) error 
 // use has g answer from now on, on every lane. What answered before is retired
 // when nothing uses it any more.
 func (s *server) use(g *generation) {
-	sg := supervise.NewGeneration(g.router, len(s.lanes)+1, func() {
+	sg := supervise.NewGeneration(g.router, len(s.lanes)+1, s.useForward(g, func() {
 		s.events.post(event{kind: unused, generation: g})
-	})
+	}))
 	tasks := make([]func(), len(s.loops))
 	for i := range s.loops {
 		tasks[i] = func() { s.lanes[i].Use(sg) }

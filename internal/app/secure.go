@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"rickhouse/internal/certs"
@@ -18,7 +19,11 @@ import (
 // listen opens the listening sockets. With TLS all are TLS but Unix sockets, and
 // what was written as http://.
 func (s *server) listen() error {
-	for _, b := range s.cfg.General.Bind {
+	bind := s.cfg.General.Bind
+	if len(s.cfg.Routes) == 0 { // a forward proxy and nothing else
+		bind = nil
+	}
+	for _, b := range bind {
 		l, err := s.listenOn(b, s.cfg.Certs.On())
 		if err != nil {
 			return err
@@ -47,10 +52,11 @@ func (s *server) listenOn(address string, secure bool) (*listen.Listener, error)
 
 // all are the listening sockets there are.
 func (s *server) all() []*listen.Listener {
-	if s.redirect == nil {
-		return s.listeners
+	list := slices.Concat(s.listeners, s.forward.listeners)
+	if s.redirect != nil {
+		list = append(list, s.redirect)
 	}
-	return append(s.listeners[:len(s.listeners):len(s.listeners)], s.redirect)
+	return list
 }
 
 // openCerts gets the certificates.

@@ -53,6 +53,10 @@ func Diff(a, b Server) []Change {
 		k, _ := find(keys.Top, changes[i].Key)
 		changes[i].Restart = !k.Live
 	}
+	if a.forwardAlone() != b.forwardAlone() { // bind matters to one of them only
+		changes = append(changes, Change{Where: "routes", Key: "bind", From: "in use or not", To: "the other", Restart: true})
+	}
+	changes = append(changes, diffForward(keys, a.Forward, b.Forward)...)
 	changes = append(changes, diffApps(keys.App, a.Apps, b.Apps)...)
 	return append(changes, diffRoutes(keys.Route, a.Routes, b.Routes)...)
 }

@@ -133,13 +133,14 @@ func (r *fileReader) top() {
 	values := r.values
 	rest := map[string]any{}
 	for k, v := range values {
-		if k != "apps" && k != "routes" {
+		if k != "apps" && k != "routes" && k != "forward" {
 			rest[k] = v
 		}
 	}
 	r.section(rest, r.loader.keys.Top, nil, reflect.ValueOf(&r.server).Elem(), r.explainTop)
 	r.apps(values["apps"])
 	r.routeList(values["routes"])
+	r.forward(values["forward"])
 }
 
 // section applies the values of one table. explain says what an unknown key
@@ -189,7 +190,7 @@ func elements(v any) []string {
 func (r *fileReader) explainTop(name string, v any) string {
 	if _, isTable := v.(map[string]any); isTable {
 		r.broken = true // what it holds may be what is missing
-		return unknown(name, []string{"apps", "routes"})
+		return unknown(name, []string{"apps", "routes", "forward"})
 	}
 	if k, ok := find(r.loader.keys.App, name); ok {
 		return fmt.Sprintf("%s belongs to an application: write it below [apps.NAME]", k.Name)
@@ -245,15 +246,7 @@ func (r *fileReader) apps(v any) {
 	}
 	before := len(r.mistakes)
 	defer func() { r.broken = r.broken || len(r.server.Apps) == 0 && len(r.mistakes) > before }()
-	order := sorted(tables)
-	slices.SortStableFunc(order, func(a, b string) int {
-		x, y := r.at([]string{"apps", a}), r.at([]string{"apps", b})
-		if x.line != y.line {
-			return x.line - y.line
-		}
-		return x.column - y.column
-	})
-	for _, name := range order {
+	for _, name := range r.inFileOrder(tables, []string{"apps"}) {
 		path := []string{"apps", name}
 		table, ok := tables[name].(map[string]any)
 		switch {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rickhouse/internal/back/forward"
 	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/back/python"
 	"rickhouse/internal/back/static"
@@ -34,6 +35,9 @@ type Server struct {
 	HTTP3     http3.Config
 	Gateway   gateway.Config
 	Spool     spool.Config
+
+	// Forward is the forward proxy.
+	Forward forward.Config `toml:"-"`
 
 	// Apps are the applications, in the order of the file. There is at least one, or
 	// no route needs one.
@@ -135,6 +139,7 @@ func (s *Server) withDefaults() {
 	s.HTTP2 = s.HTTP2.WithDefaults()
 	s.HTTP3 = s.HTTP3.WithDefaults()
 	s.Spool = s.Spool.WithDefaults()
+	s.Forward = s.Forward.WithDefaults()
 	for i := range s.Apps {
 		s.Apps[i].Config = s.Apps[i].Config.WithDefaults()
 	}
@@ -146,6 +151,7 @@ func (s *Server) withDefaults() {
 			r.Proxy = r.Proxy.WithDefaults()
 		}
 	}
+	s.bodyLimits()
 }
 
 // validators are the rooms whose keys stand at the top level.
@@ -154,13 +160,15 @@ func (s *Server) validators() []interface{ Validate() error } {
 }
 
 // Keys are all the keys there are, by where they stand.
-type Keys struct{ Top, App, Route []Key }
+type Keys struct{ Top, App, Route, Forward, Role []Key }
 
 // AllKeys returns all keys, in the order of the structs.
 func AllKeys() Keys {
 	return Keys{
-		Top:   keysOf(reflect.TypeFor[Server]()),
-		App:   keysOf(reflect.TypeFor[python.Config]()),
-		Route: keysOf(reflect.TypeFor[Route]()),
+		Top:     keysOf(reflect.TypeFor[Server]()),
+		App:     keysOf(reflect.TypeFor[python.Config]()),
+		Route:   keysOf(reflect.TypeFor[Route]()),
+		Forward: keysOf(reflect.TypeFor[forward.Config]()),
+		Role:    keysOf(reflect.TypeFor[forward.Role]()),
 	}
 }

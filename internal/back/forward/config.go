@@ -84,8 +84,9 @@ func (c Config) Validate() error {
 		}
 	}
 	for i, b := range c.Bind {
-		_, err := listen.Parse(b)
+		a, err := listen.Parse(b)
 		wrong(err != nil, "bind[%d]: %w", i, err)
+		wrong(a.Gateway != "", "bind[%d]: %s is not for HTTP", i, b)
 		wrong(err == nil && slices.Contains(c.Bind[:i], b), "bind[%d]: %s stands twice", i, b)
 	}
 	wrong(strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }),

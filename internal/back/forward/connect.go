@@ -16,9 +16,9 @@ func (r *request) connect() {
 		return
 	}
 	home := r.x.Executor
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(p.ctx)
 	r.cancel = cancel
-	p.tunnels.running.Go(func() {
+	p.dialer.running.Go(func() {
 		defer cancel()
 		c, err := p.dialer.dial(ctx, r.role, r.to.host, r.to.port)
 		home.Post(exchange.TaskFunc(func() { r.join(c, err) }))
@@ -42,13 +42,11 @@ func (r *request) join(c net.Conn, err error) {
 	}
 	x := r.x
 	r.x = nil
-	p.tunnels.running.Add(1)
 	x.Stats.Started = x.Executor.Now()
-	transport.Join(x, c, transport.Tunnel{
+	transport.Join(p.ctx, x, c, transport.Tunnel{
 		Idle: p.cfg.IdleTimeout, MaxOctets: int64(p.cfg.MaxTunnelBytes),
 		Done: func(up, down int64, err error) {
 			p.tunnels.leave(r.client)
-			p.tunnels.running.Done()
 			r.log(x, err, up, down)
 		},
 	})

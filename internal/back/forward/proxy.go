@@ -42,6 +42,8 @@ type Proxy struct {
 	dialer  dialer
 	name    string // in Via
 	tunnels tunnels
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
 }
 
 var _ exchange.Handler = (*Proxy)(nil)
@@ -66,6 +68,7 @@ func New(cfg Config, p Parts) (*Proxy, error) {
 			return plain.DialContext(ctx, "tcp", a.String())
 		}
 	}
+	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.tunnels = tunnels{most: cfg.MaxTunnels, perClient: cfg.MaxTunnelsPerClient, of: map[netip.Addr]int{}}
 	// Proxies of one name would take each other for themselves.
 	w.name = "rickhouse-" + strings.ToLower(rand.Text()[:8])
@@ -131,14 +134,14 @@ func (p *Proxy) dialText(ctx context.Context, r *role, address string) (net.Conn
 	return p.dialer.dial(ctx, r, to.host, to.port)
 }
 
-// Close waits until nothing is under way. Every Exchange has to be finished, or
-// Gone, and none may come any more.
+// Close ends what is under way, and gives back what the Proxy holds. None may be
+// served any more.
 func (p *Proxy) Close() error {
+	p.stop()
 	for _, r := range p.roles {
-		r.plain.Wait()
+		r.plain.Close()
 		r.via.CloseIdleConnections()
 	}
-	p.tunnels.running.Wait()
 	p.dialer.running.Wait()
 	if p.users != nil {
 		p.users.Wait()
@@ -156,7 +159,6 @@ func (p *Proxy) Tunnels() int {
 // tunnels counts what is open.
 type tunnels struct {
 	most, perClient int
-	running         sync.WaitGroup
 
 	mu  sync.Mutex
 	all int

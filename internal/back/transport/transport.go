@@ -20,6 +20,8 @@ type Transport struct {
 	buffers sync.Pool // of *[]byte
 	running sync.WaitGroup
 	calls   atomic.Int64
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
 }
 
 // New makes a Transport that asks via, or says what is wrong with cfg. log gets a
@@ -29,6 +31,7 @@ func New(cfg Config, via http.RoundTripper, log *slog.Logger) (*Transport, error
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	t := &Transport{cfg: cfg.withDefaults(), via: via, log: log}
+	t.ctx, t.stop = context.WithCancel(context.Background())
 	t.buffers.New = func() any { b := make([]byte, min(maxRead, t.cfg.Window)); return &b }
 	return t, nil
 }
@@ -89,7 +92,7 @@ func (t *Transport) Serve(x *exchange.Exchange, c Call) {
 	}
 	x.Server = r
 	x.Stats.Started = x.Executor.Now()
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(t.ctx)
 	r.cancel = cancel
 	r.room.init(t.cfg.Window)
 	r.watch.init(t.cfg.Stall, func() { cancel(errStalled) })
@@ -112,6 +115,12 @@ func (t *Transport) Calls() int { return int(t.calls.Load()) }
 // Wait waits until every goroutine of the Transport has ended. Nothing may be
 // served any more; what is under way ends when its Exchange is Gone, or answered.
 func (t *Transport) Wait() { t.running.Wait() }
+
+// Close ends what is under way, and waits for it. It needs no Executor to run.
+func (t *Transport) Close() {
+	t.stop()
+	t.running.Wait()
+}
 
 // unsupported tells requests that need a connection of their own. An offer of h2c
 // may be ignored (RFC 9110 §7.8), and has to be (RFC 9113 §3.1).

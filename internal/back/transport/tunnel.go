@@ -40,22 +40,24 @@ type conn interface {
 	CloseWrite() error
 }
 
-// Join accepts x, a CONNECT, with 200 and joins it to c, which it closes in the end.
+// Join accepts x, a CONNECT, with 200 and joins it to c, which it closes in the end,
+// or when ctx ends.
 // x.Response.Fields are sent as they are. It is called on x's Executor.
 //
 // The end of either direction is passed on alone: to c by CloseWrite if it has
 // that, to the client if x.Client is an exchange.HalfCloser. Elsewhere the end of
 // one is the end of both.
-func Join(x *exchange.Exchange, c net.Conn, t Tunnel) {
+func Join(ctx context.Context, x *exchange.Exchange, c net.Conn, t Tunnel) {
 	if t.Window == 0 {
 		t.Window = defaultWindow
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(ctx)
 	j := &joint{Tunnel: t, x: x, home: x.Executor, c: c, cancel: cancel}
 	j.room.init(t.Window)
 	j.in = newPipe(t.Window, j.demand, &j.idle)
 	j.in.patient = true
 	j.idle.init(t.Idle, func() { j.end(ErrIdle) })
+	context.AfterFunc(ctx, func() { j.end(context.Cause(ctx)) })
 	x.Server = j
 	x.Response.Status, x.Response.ContentLength = http.StatusOK, -1
 	x.Head()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -54,7 +55,7 @@ func tunnel(t *testing.T, c Tunnel) (*halfDesk, *net.TCPConn, chan outcome) {
 	d.endless = true
 	done := make(chan outcome, 1)
 	c.Done = func(up, down int64, err error) { done <- outcome{up, down, err} }
-	d.on(func() { Join(d.x, near, c) })
+	d.on(func() { Join(context.Background(), d.x, near, c) })
 	return d, far.(*net.TCPConn), done
 }
 
