@@ -17,6 +17,9 @@ const (
 	maxPieces = 64
 	// maxKept is how large memory may be to be used again.
 	maxKept = 64 << 10
+	// spillAfter is how long the client may take none of what waits in memory,
+	// before that goes to the spool.
+	spillAfter = int64(100 * time.Millisecond)
 )
 
 // answer is the state of the response.
@@ -85,6 +88,24 @@ func (s *stream) putSpool(p []byte) {
 	}
 }
 
+// spills reports whether more waits in memory than may when the client is slow,
+// and the Server with it.
+func (s *stream) spills() bool {
+	last := len(s.queue) - 1
+	return s.f.parts.Store != nil && s.state == held && s.Framing != tunnel && s.queued > s.f.memory &&
+		!s.queue[last].spooled && s.queue[last].file == nil
+}
+
+// spill moves the last piece of the queue, which is memory, to the spool.
+func (s *stream) spill() {
+	last := len(s.queue) - 1
+	q := s.queue[last]
+	s.queue[last] = part{}
+	s.queue = s.queue[:last]
+	s.queued -= int(q.left)
+	s.putSpool(q.b[q.off:])
+}
+
 // Spooled implements spool.Observer.
 func (s *stream) Spooled(f *spool.File, n int, err error) {
 	if s.spool != f || s.state == over || s.dead {
@@ -122,6 +143,12 @@ func (s *stream) tellDrained() {
 // finishes an answer that is complete.
 func (s *stream) pump() {
 	for len(s.queue) > 0 && s.state != over && !s.dead {
+		if s.state == held && s.drained > 0 && s.x.Server != nil {
+			return // the Server is told before a write that may wait, and may have more
+		}
+		if s.blocked && s.spills() {
+			s.spill()
+		}
 		p, err := s.next()
 		if err != nil {
 			s.x.Stats.Err = err
@@ -196,7 +223,11 @@ func (s *stream) flush() (int, error) {
 func (s *stream) write(do func() (int, error)) (int, bool) {
 	s.time = s.f.now()
 	s.answer.pace.Wait(s.time, &s.f.common)
-	_ = s.w.SetWriteDeadline(s.f.at(s.answer.pace.By()))
+	by := s.answer.pace.By()
+	if s.spills() {
+		by = min(by, s.time+spillAfter)
+	}
+	_ = s.w.SetWriteDeadline(s.f.at(by))
 	if !s.beginWait(s.hurry) {
 		return 0, false
 	}
