@@ -366,20 +366,24 @@ func (*mirror) Gone(x *exchange.Exchange, cause error)     { x.Abort(cause) }
 
 // A client that sends its head, or its content, too slowly is told so.
 func TestTooSlow(t *testing.T) {
-	cfg := Config{HeaderTimeout: 100 * time.Millisecond, MinRate: 1 << 20, MinRateGrace: 100 * time.Millisecond, IdleTimeout: 200 * time.Millisecond}
+	cfg := Config{MinRate: 1 << 20, MinRateGrace: 100 * time.Millisecond, IdleTimeout: 200 * time.Millisecond}
 	s := start(t, cfg, echo(1000))
-	for _, text := range []string{
-		"GET / HTT", "GET / HTTP/1.1\r\nHost: a\r\n", part(post("hello")), part(chunked("hello", 1, "")),
+	for text, head := range map[string]bool{
+		"GET / HTT": true, "GET / HTTP/1.1\r\nHost: a\r\n": true, part(post("hello")): false, part(chunked("hello", 1, "")): false,
 	} {
-		c := s.dial()
-		if res := c.get(text); res.StatusCode != 408 || !res.Close {
+		c := s.dial().send(text)
+		if head {
+			s.hasten("part of a head is there", func(c *conn) bool { return c.state == reading && c.w.parser.Begun() })
+		}
+		if res := c.read("GET"); res.StatusCode != 408 || !res.Close {
 			t.Errorf("%q: got %+v", text, res)
 		}
 		c.ended()
 	}
 	// Who has sent nothing is told nothing.
-	for _, text := range []string{"", "\r\n"} {
+	for text, at := range map[string]state{"": idle, "\r\n": reading} {
 		c := s.dial().send(text)
+		s.hasten("it is there", func(c *conn) bool { return c.state == at })
 		if got := c.all(); got != "" {
 			t.Errorf("%q: got %q", text, got)
 		}
@@ -393,11 +397,28 @@ func TestTooSlow(t *testing.T) {
 
 // Slow clients cost others nothing.
 func TestSlowLoris(t *testing.T) {
-	s := start(t, Config{HeaderTimeout: 300 * time.Millisecond}, hello)
+	s := start(t, Config{HeaderTimeout: patience}, hello)
 	var slow []*client
 	for range 200 {
 		slow = append(slow, s.dial().send("GET / HTTP/1.1\r\n"))
 	}
+	s.Until("all have begun", func() bool {
+		begun := 0
+		s.on(func() {
+			s.door.idle.each(func(c *conn) {
+				if c.state == reading {
+					begun++
+				}
+			})
+		})
+		return begun == len(slow)
+	})
+	s.on(func() {
+		s.door.idle.each(func(c *conn) {
+			c.until = s.l.Now() + int64(300*time.Millisecond)
+			c.arm()
+		})
+	})
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -428,18 +449,20 @@ func TestSlowLoris(t *testing.T) {
 
 // A Server that is slow itself is not held against the client.
 func TestSlowServerIsNoSlowClient(t *testing.T) {
-	cfg := Config{MinRate: 1 << 20, MinRateGrace: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond}
 	h := newHeld()
-	s := start(t, cfg, h)
+	s := start(t, Config{MinRateGrace: patience}, h)
 	c := s.dial().send(part(post("hello")))
 	x := wait(t, h.xs, "a request")
-	time.Sleep(200 * time.Millisecond) // several deadlines, were they running
-	s.on(func() {
-		if len(h.ends) != 0 {
-			t.Error("the content was given up")
+	for _, waits := range []bool{false, true} {
+		if waits {
+			s.on(func() { x.Demand(100) })
 		}
-		x.Demand(100)
-	})
+		s.on(func() {
+			if at := s.door.busy.oldest().deadline(); (at != 0) != waits {
+				t.Errorf("the Server waits: %v; the deadline is %d", waits, at)
+			}
+		})
+	}
 	c.send("llo")
 	if err := wait(t, h.ends, "the end"); err != nil {
 		t.Errorf("got %v", err)

@@ -94,6 +94,24 @@ func (s *server) on(f func()) {
 	s.On(s.l, f)
 }
 
+// hasten waits until a connection that has no request yet is as it should be, and
+// lets its time be over.
+func (s *server) hasten(what string, as func(c *conn) bool) {
+	s.T.Helper()
+	s.Until(what, func() (found bool) {
+		s.on(func() {
+			s.door.idle.each(func(c *conn) {
+				if !found && as(c) {
+					found = true
+					c.until = s.l.Now()
+					c.arm()
+				}
+			})
+		})
+		return found
+	})
+}
+
 func (s *server) counters() (c Counters) {
 	s.T.Helper()
 	s.on(func() { c = s.door.Counters() })

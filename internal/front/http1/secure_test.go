@@ -215,7 +215,7 @@ func (nothing) Hup(error) {}
 // A client that is slow to make its handshake is closed at the deadline, and so
 // is one that makes it and sends nothing.
 func TestTLSDeadline(t *testing.T) {
-	s, cfg := startTLS(t, Config{HeaderTimeout: 200 * time.Millisecond}, hello)
+	s, _ := startTLS(t, Config{HeaderTimeout: 200 * time.Millisecond}, hello)
 	silent, slow := s.dial(), s.dial()
 	go func() {
 		for _, b := range []byte("\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") {
@@ -225,11 +225,15 @@ func TestTLSDeadline(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
-	idle := s.dial().secure(cfg)
 	silent.ended()
 	slow.ended()
-	idle.ended()
 	s.Until("all are gone", func() bool { return s.counters().Open == 0 })
+
+	s, cfg := startTLS(t, Config{HeaderTimeout: patience}, hello)
+	idle := s.dial().secure(cfg)
+	s.hasten("its handshake is over", func(c *conn) bool { return c.tls != nil })
+	idle.ended()
+	s.Until("it is gone", func() bool { return s.counters().Open == 0 })
 }
 
 // Connections whose handshake is not done count, make room, and are waited for

@@ -403,14 +403,17 @@ func TestClientGone(t *testing.T) {
 
 // What is left of an answer goes out before the connection is idle.
 func TestSlowClientGetsAll(t *testing.T) {
-	s := start(t, settings{common: front.Config{IdleTimeout: 500 * time.Millisecond}}, handler(func(x *exchange.Exchange) { x.Answer(200, strings.Repeat("a", 1<<20)) }))
+	s := start(t, settings{common: front.Config{MinRateGrace: patience}}, handler(func(x *exchange.Exchange) { x.Answer(200, strings.Repeat("a", 1<<20)) }))
 	r := s.dial()
 	r.get(1, "/")
 	g := r.of(1)
 	r.deaf = true
-	for !g.ended {
+	for first := true; !g.ended; first = false {
 		if _, err := r.read(); err != nil {
 			t.Fatal(err)
+		}
+		if first {
+			s.on(func() { s.door.f.common.IdleTimeout = 10 * time.Millisecond })
 		}
 		if len(g.body)%wire.InitialWindow == 0 {
 			r.ok(r.WriteWindowUpdate(0, wire.InitialWindow))

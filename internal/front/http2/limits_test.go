@@ -252,7 +252,6 @@ func TestDeafClient(t *testing.T) {
 	}
 	sent := 0
 	for range 1000 {
-		_ = r.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
 		n, err := r.Conn.Write([]byte(frames.String()))
 		if sent += n; err != nil {
 			break
@@ -280,7 +279,6 @@ func TestHandshakeTimeout(t *testing.T) {
 }
 
 func TestHeadTimeout(t *testing.T) {
-	cfg := settings{common: front.Config{HeaderTimeout: 50 * time.Millisecond}}
 	for name, f := range map[string]func(r *raw){
 		"half a head": func(r *raw) {
 			r.ok(r.WriteHeaders(x2.HeadersFrameParam{StreamID: 1, BlockFragment: r.encode(simple("GET", "/")...)}))
@@ -289,9 +287,10 @@ func TestHeadTimeout(t *testing.T) {
 		"half a header": func(r *raw) { r.send("\x00\x00\x10\x01") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, cfg, hello)
+			s := start(t, settings{}, hello)
 			r := s.dial()
 			r.pinged()
+			s.on(func() { s.door.f.common.HeaderTimeout = 50 * time.Millisecond })
 			f(r)
 			r.goAway(wire.EnhanceYourCalm)
 		})
@@ -299,10 +298,13 @@ func TestHeadTimeout(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	s := start(t, settings{common: front.Config{IdleTimeout: 50 * time.Millisecond}}, hello)
+	s := start(t, settings{}, hello)
 	r := s.dial()
 	r.get(1, "/")
 	r.answer(1)
+	s.on(func() { s.door.f.common.IdleTimeout = 50 * time.Millisecond })
+	r.get(3, "/")
+	r.answer(3)
 	r.goAway(wire.NoError)
 	_ = r.Close()
 	s.Until("it is closed", func() bool { return s.open.Load() == 0 })

@@ -116,6 +116,21 @@ type client struct {
 	ctx  context.Context
 }
 
+// dialInTime is dial to a server whose header_timeout is so short that it may end
+// before the handshake does: then it connects again.
+func (s *server) dialInTime() *client {
+	s.T.Helper()
+	var c *client
+	s.Until("a handshake was made in time", func() bool {
+		conn, err := quic.DialAddr(s.T.Context(), s.addr.String(), s.tls(), nil)
+		if err == nil {
+			c = s.client(s.T.Context(), conn)
+		}
+		return err == nil
+	})
+	return c
+}
+
 // dial connects; configure, if not nil, changes how.
 func (s *server) dial(configure ...func(*quic.Config)) *client {
 	s.T.Helper()
@@ -129,6 +144,11 @@ func (s *server) dial(configure ...func(*quic.Config)) *client {
 	if err != nil {
 		s.T.Fatalf("connecting: %v", err)
 	}
+	return s.client(ctx, conn)
+}
+
+func (s *server) client(ctx context.Context, conn *quic.Conn) *client {
+	s.T.Helper()
 	s.T.Cleanup(func() { _ = conn.CloseWithError(0x100, "") })
 	tr := &h3.Transport{DisableCompression: true}
 	return &client{s.T, s, conn, tr.NewClientConn(conn), tr, ctx}
