@@ -13,8 +13,10 @@ type Banner struct {
 	// Addresses that are listened on, as a person would open them:
 	// "http://127.0.0.1:8000", "unix:/run/shop.sock".
 	Addresses []string
-	Apps      []BannerApp
-	PID       int
+	// Redirect is the address that sends clients to https, likewise, or empty.
+	Redirect string
+	Apps     []BannerApp
+	PID      int
 	// Config is the file that was read, or empty.
 	Config string
 }
@@ -41,7 +43,11 @@ func Announce(log *slog.Logger, s Stream, b Banner) {
 		log.Info("application ready", AppKey, a.Name, "target", a.Target, "interface", a.Interface,
 			"workers", a.Workers, "threads", a.Threads, "python", a.Python, "twin", a.Twin)
 	}
-	log.Info("serving", "addresses", strings.Join(b.Addresses, " "), "version", b.Version, "pid", b.PID, "config", b.Config)
+	fields := []any{"addresses", strings.Join(b.Addresses, " ")}
+	if b.Redirect != "" {
+		fields = append(fields, "redirect_http", b.Redirect)
+	}
+	log.Info("serving", append(fields, "version", b.Version, "pid", b.PID, "config", b.Config)...)
 }
 
 func appendBanner(dst []byte, color bool, b Banner) []byte {
@@ -61,6 +67,9 @@ func appendBanner(dst []byte, color bool, b Banner) []byte {
 			label = "at"
 		}
 		row(label, string(t.paint(nil, bold+cyan, a)))
+	}
+	if b.Redirect != "" {
+		row("", b.Redirect+" (leads to https)")
 	}
 	for _, a := range b.Apps {
 		value := string(appendPrintable(nil, a.Target)) + " (" + a.Interface + ")"

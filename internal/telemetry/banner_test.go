@@ -35,6 +35,24 @@ func TestBannerOnATerminal(t *testing.T) {
 	}
 }
 
+func TestBannerHasTheRedirect(t *testing.T) {
+	b := banner()
+	b.Redirect = "http://127.0.0.1:80"
+	if got := string(appendBanner(nil, false, b)); !strings.Contains(got, "/run/shop.sock\n           http://127.0.0.1:80 (leads to https)\n") {
+		t.Error(got)
+	}
+	var err bytes.Buffer
+	s := Stream{Writer: &err}
+	tel := Open(Config{}, Stream{Writer: &bytes.Buffer{}}, s)
+	Announce(tel.Log, s, b)
+	if e := tel.Close(time.Minute); e != nil {
+		t.Fatal(e)
+	}
+	if !strings.Contains(err.String(), "redirect_http=http://127.0.0.1:80 version=") {
+		t.Error(err.String())
+	}
+}
+
 func TestBannerSaysWhatIsSlow(t *testing.T) {
 	b := banner()
 	b.Apps[0].Twin = "python"
