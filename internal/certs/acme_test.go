@@ -179,7 +179,7 @@ func TestACMERenewal(t *testing.T) {
 func TestACMEServerIsDown(t *testing.T) {
 	s := newSite(t)
 	s.serve(
-		Config{Source: Source{Mode: Auto}, ACMECA: "https://" + testkit.FreeAddress(t) + "/dir", Domains: []string{s.name}},
+		Config{Source: Source{Mode: Auto}, ACMECA: "https://" + testkit.RefusedAddress(t) + "/dir", Domains: []string{s.name}},
 		Parts{Data: t.TempDir(), TLSPort: port(s.tls)},
 	)
 	if _, err := s.leaf(nil); err == nil {

@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +36,7 @@ type Pebble struct {
 	manage string
 	client *http.Client
 	cmd    *exec.Cmd
-	out    bytes.Buffer
+	out    *Log
 }
 
 // StartPebble runs Pebble until the test ends, or skips the test where it cannot
@@ -48,27 +48,13 @@ func StartPebble(t testing.TB, validity time.Duration, httpPort, tlsPort int) *P
 	p := &Pebble{t: t}
 	dir := t.TempDir()
 	cert, key, pool := p.identity(dir)
-	api, manage := FreeAddress(t), FreeAddress(t)
-	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": api, "managementListenAddress": manage, "certificate": cert, "privateKey": key,
+	p.Authority = cert
+	p.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	config := map[string]any{
+		"certificate": cert, "privateKey": key,
 		"httpPort": httpPort, "tlsPort": tlsPort, "keyAlgorithm": "ecdsa",
 		"retryAfter": map[string]int{"authz": 1, "order": 1},
 		"profiles":   map[string]any{"default": map[string]any{"description": "short", "validityPeriod": int(validity.Seconds())}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "pebble.json")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p.Directory, p.Authority, p.manage = "https://"+api+"/dir", cert, "https://"+manage
-	p.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	p.cmd = exec.Command(binary, "-config", file, "-dnsserver", serveDNS(t))
-	p.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		p.Stop()
@@ -76,17 +62,50 @@ func StartPebble(t testing.TB, validity time.Duration, httpPort, tlsPort int) *P
 			t.Logf("pebble:\n%s", p.out.String())
 		}
 	})
-	if err := Until(Patience, func() (bool, string) {
-		res, err := p.client.Get(p.Directory)
-		if err != nil {
-			return false, fmt.Sprintf("Pebble does not answer: %v", err)
-		}
-		_ = res.Body.Close()
-		return true, ""
-	}); err != nil {
-		t.Fatal(err)
+	dns := serveDNS(t)
+	for !p.start(binary, filepath.Join(dir, "pebble.json"), dns, config) {
+		p.Stop()
 	}
 	return p
+}
+
+// start starts Pebble and waits until it answers. It reports false if somebody else
+// has got one of its addresses first: Pebble cannot be told to choose them.
+func (p *Pebble) start(binary, file, dns string, config map[string]any) bool {
+	p.t.Helper()
+	api, manage := freeAddress(p.t), freeAddress(p.t)
+	config["listenAddress"], config["managementListenAddress"] = api, manage
+	text, err := json.Marshal(map[string]any{"pebble": config})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	p.Directory, p.manage = "https://"+api+"/dir", "https://"+manage
+	p.cmd, p.out = exec.Command(binary, "-config", file, "-dnsserver", dns), &Log{}
+	p.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	taken := false
+	if err := Until(Patience, func() (bool, string) {
+		if taken = strings.Contains(p.out.String(), "address already in use"); taken {
+			return true, ""
+		}
+		for _, url := range []string{p.Directory, p.manage + "/roots/0"} {
+			res, err := p.client.Get(url)
+			if err != nil {
+				return false, fmt.Sprintf("Pebble does not answer: %v", err)
+			}
+			_ = res.Body.Close()
+		}
+		return true, ""
+	}); err != nil {
+		p.t.Fatal(err)
+	}
+	return !taken
 }
 
 // identity makes the certificate of its own that Pebble answers with.
@@ -124,7 +143,7 @@ func (p *Pebble) identity(dir string) (certFile, keyFile string, pool *x509.Cert
 
 // Stop ends it. A second Stop does nothing.
 func (p *Pebble) Stop() {
-	if p.cmd.ProcessState == nil {
+	if p.cmd != nil && p.cmd.ProcessState == nil {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	}
@@ -146,8 +165,8 @@ func (p *Pebble) Root() *x509.CertPool {
 	return pool
 }
 
-// FreeAddress is an address of the loopback that nobody listens on.
-func FreeAddress(t testing.TB) string {
+// freeAddress is an address of the loopback that was free a moment ago.
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

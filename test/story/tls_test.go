@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -222,57 +223,74 @@ func redirects(t *testing.T, s *testkit.Server, c *http.Client, get func(*http.C
 	if res.Header.Get("Strict-Transport-Security") != "" || !strings.Contains(text, "http none") {
 		t.Errorf("by plain HTTP: %q, %v", text, res.Header)
 	}
-	var port int
-	for _, line := range listening(t, s.PID()) {
-		if url := fmt.Sprintf("http://127.0.0.1:%d", line); url != plain && "https"+url[4:] != s.URL {
-			port = line
-		}
-	}
-	if res, _ = get(c, fmt.Sprintf("http://127.0.0.1:%d/a%%20b?c=d", port)); res.StatusCode != 301 || res.Header.Get("Location") != s.URL+"/a%20b?c=d" {
+	if res, _ = get(c, "http://"+redirected(t, s)+"/a%20b?c=d"); res.StatusCode != 301 || res.Header.Get("Location") != s.URL+"/a%20b?c=d" {
 		t.Errorf("the redirect is %d to %q", res.StatusCode, res.Header.Get("Location"))
 	}
 }
 
-// listening are the ports that a process listens on.
-func listening(t *testing.T, pid int) []int {
+// redirected is the address from which the server sends clients to https.
+func redirected(t *testing.T, s *testkit.Server) string {
 	t.Helper()
-	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-	if err != nil || len(links) == 0 {
-		t.Skip("there is no /proc")
-	}
-	owned := map[string]bool{}
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil {
-			owned[strings.Trim(strings.TrimPrefix(to, "socket:"), "[]")] = true
-		}
-	}
-	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	found, err := s.Log.Wait(`redirect_http="?http://(127\.0\.0\.1:\d+)`, 1, testkit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ports []int
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		if len(f) > 9 && f[3] == "0A" && owned[f[9]] {
-			var port int
-			_, hex, _ := strings.Cut(f[1], ":")
-			_, _ = fmt.Sscanf(hex, "%x", &port)
-			ports = append(ports, port)
-		}
+	return found[1]
+}
+
+// relay is a port of the loopback, and sets to where its connections go on; until
+// then they wait.
+func relay(t *testing.T) (int, func(address string)) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ports
+	t.Cleanup(func() { _ = ln.Close() })
+	known := make(chan string, 1)
+	go func() {
+		address := ""
+		for {
+			from, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if address == "" {
+				select {
+				case address = <-known:
+				case <-t.Context().Done():
+				}
+			}
+			go pass(from, address)
+		}
+	}()
+	return port(t, ln.Addr().String()), func(address string) { known <- address }
+}
+
+// pass passes on what comes, in both directions.
+func pass(from net.Conn, address string) {
+	defer from.Close()
+	to, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	go func() {
+		_, _ = io.Copy(to, from)
+		_ = to.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(from, to)
 }
 
 // Certificates by ACME, from the first start on, by either kind of challenge.
 func TestTLSAuto(t *testing.T) {
 	for _, kind := range []string{"TLS-ALPN-01", "HTTP-01"} {
 		t.Run(kind, func(t *testing.T) {
-			secure, plain := testkit.FreeAddress(t), testkit.FreeAddress(t)
-			ports := [2]int{port(t, plain), port(t, secure)}
-			redirect := ""
+			challenged, to := relay(t)
+			ports, redirect := [2]int{port(t, testkit.RefusedAddress(t)), challenged}, ""
 			if kind == "HTTP-01" {
-				ports[1] = port(t, testkit.FreeAddress(t)) // where nobody answers TLS-ALPN-01
-				redirect = plain
+				ports[0], ports[1] = ports[1], ports[0]
+				redirect = "127.0.0.1:0"
 			}
 			acme := testkit.StartPebble(t, time.Hour, ports[0], ports[1])
 			name := strings.ToLower(kind) + ".example"
@@ -288,7 +306,12 @@ workers = 1
 host = %q
 app = "web"
 `, acme.Directory, acme.Authority, redirect, name)})
-			s := start(t, dir, "-b", secure)
+			s := start(t, dir)
+			if kind == "HTTP-01" {
+				to(redirected(t, s))
+			} else {
+				to(s.Addr())
+			}
 			client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{
 				DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: acme.Root(), ServerName: name},
 			}}
