@@ -48,6 +48,7 @@ type server struct {
 	doors     []doors
 	http3     *http3.Front // nil without HTTP/3
 	quic      []quicSocket
+	forward   forwarder
 
 	spawner *worker.Spawner // of applications; nil before there was one
 	root    string          // what the spawner's processes run
@@ -79,6 +80,9 @@ func newServer(cfg config.Server, env Environment, tele *telemetry.Telemetry) *s
 func (s *server) start() error {
 	var err error
 	if err := s.listen(); err != nil {
+		return err
+	}
+	if err := s.listenForward(); err != nil {
 		return err
 	}
 	if err := s.listenUDP(); err != nil {
@@ -135,6 +139,9 @@ func (s *server) announce() {
 	}
 	if s.redirect != nil {
 		b.Redirect = s.redirect.Addr().URL()
+	}
+	for _, l := range s.forward.listeners {
+		b.Addresses = append(b.Addresses, l.Addr().URL())
 	}
 	for _, a := range s.now.apps {
 		b.Apps = append(b.Apps, a.banner())
