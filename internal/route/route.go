@@ -30,6 +30,7 @@ type Route struct {
 // It is not changed once made: any number of Executors may use it.
 type Router struct {
 	routes []rule
+	index  *index
 	none   *exchange.Error
 }
 
@@ -70,6 +71,7 @@ func New(routes []Route) *Router {
 			r.routes[i].wrap(wrap)
 		}
 	}
+	r.index = newIndex(r.routes)
 	return r
 }
 
@@ -135,16 +137,45 @@ func (a after) Serve(x *exchange.Exchange) { a.r.serve(x, a.from) }
 func (r *Router) Serve(x *exchange.Exchange) { r.serve(x, 0) }
 
 func (r *Router) serve(x *exchange.Exchange, from int) {
-	name := hostname(x.Request.Host)
 	var m match
-	for i := from; i < len(r.routes); i++ {
-		c := &r.routes[i]
-		if c.host.matches(name) && c.path.matches(x.Request.Path, &m) && (c.conditions == nil || c.conditions.hold(&x.Request)) {
-			c.serve(x, &m)
-			return
-		}
+	if i := r.find(&x.Request, from, &m); i >= 0 {
+		r.routes[i].serve(x, &m)
+		return
 	}
 	x.Fail(r.none)
+}
+
+// find returns the first rule from an index on that matches, or -1.
+func (r *Router) find(req *exchange.Request, from int, m *match) int {
+	name := hostname(req.Host)
+	var c candidates
+	if !r.index.find(name, req.Path, &c) {
+		return r.scan(req, name, from, m)
+	}
+	if from > 0 {
+		c.from(from)
+	}
+	for i := c.next(); i >= 0; i = c.next() {
+		if r.routes[i].matches(req, name, m) {
+			return i
+		}
+	}
+	return -1
+}
+
+// scan is find by going through all rules.
+func (r *Router) scan(req *exchange.Request, name []byte, from int, m *match) int {
+	for i := from; i < len(r.routes); i++ {
+		if r.routes[i].matches(req, name, m) {
+			return i
+		}
+	}
+	return -1
+}
+
+// matches reports whether all conditions hold, and notes in m what the path has.
+func (c *rule) matches(req *exchange.Request, name []byte, m *match) bool {
+	return c.host.matches(name) && c.path.matches(req.Path, m) && (c.conditions == nil || c.conditions.hold(req))
 }
 
 func (c *rule) serve(x *exchange.Exchange, m *match) {
