@@ -69,10 +69,12 @@ func TestChangesAreTold(t *testing.T) {
 			}
 			return os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, "a.css"))
 		}, 200, "new"},
-		"removed":       {"/a.css", func(dir string) error { return os.Remove(filepath.Join(dir, "a.css")) }, 404, "404 Not Found\n"},
-		"made":          {"/b.css", func(dir string) error { return os.WriteFile(filepath.Join(dir, "b.css"), []byte("new"), 0o644) }, 200, "new"},
-		"closed to us":  {"/a.css", func(dir string) error { return os.Chmod(filepath.Join(dir, "a.css"), 0) }, 0, ""},
-		"below written": {"/sub/deep/c.css", func(dir string) error { return os.WriteFile(filepath.Join(dir, "sub/deep/c.css"), []byte("new"), 0o644) }, 200, "new"},
+		"removed":      {"/a.css", func(dir string) error { return os.Remove(filepath.Join(dir, "a.css")) }, 404, "404 Not Found\n"},
+		"made":         {"/b.css", func(dir string) error { return os.WriteFile(filepath.Join(dir, "b.css"), []byte("new"), 0o644) }, 200, "new"},
+		"closed to us": {"/a.css", func(dir string) error { return os.Chmod(filepath.Join(dir, "a.css"), 0) }, 0, ""},
+		"below written": {"/sub/deep/c.css", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "sub/deep/c.css"), []byte("new"), 0o644)
+		}, 200, "new"},
 		"moved away above": {"/sub/deep/c.css", func(dir string) error {
 			return os.Rename(filepath.Join(dir, "sub"), filepath.Join(dir, "other"))
 		}, 404, "404 Not Found\n"},
