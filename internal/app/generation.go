@@ -39,9 +39,13 @@ func (s *server) newGeneration(cfg config.Server) (*generation, error) {
 		if err := s.answerer(g, c, &list[i]); err != nil {
 			return g, err
 		}
+		if err := s.handover(g, c, &list[i]); err != nil {
+			return g, err
+		}
 		if err := s.chain(g, c, &list[i]); err != nil {
 			return g, err
 		}
+		guard(c, &list[i])
 	}
 	g.router = route.New(list)
 	return g, s.newForward(g)
@@ -73,10 +77,7 @@ func (g *generation) app(name string) exchange.Handler {
 
 // openFiles makes r answer with the files of c.
 func (s *server) openFiles(g *generation, c config.Route, r *route.Route) error {
-	if s.pool == nil {
-		s.pool = static.NewPool()
-	}
-	h, err := static.New(c.Files, s.pool)
+	h, err := static.New(c.Files, s.filePool())
 	if err != nil {
 		return fmt.Errorf("files = %q: %w", c.Files.Files, err)
 	}

@@ -247,6 +247,7 @@ func (l *loader) routing() {
 		}
 		l.answers(c.Answers(), o)
 		l.directory("files", c.Files.Files, o.path)
+		l.directory("x_sendfile", c.Handover.XSendfile, o.path)
 		for j, before := range s.Routes[:i] {
 			if !before.Passes() && before.Covers(c.Config) {
 				l.warn(o.problem("this route is never reached: the one at line %d answers all that it would", l.routes[j].line))

@@ -17,6 +17,7 @@ import (
 	"rickhouse/internal/front/gateway"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/front/http3"
+	"rickhouse/internal/handover"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/route"
 	"rickhouse/internal/spool"
@@ -64,11 +65,29 @@ type Route struct {
 	Files static.Config
 	Proxy proxy.Config
 	Chain chain.Config
+	// Handover is what the application of the route may name in its place.
+	Handover handover.Config
 }
 
 // Validate reports every mistake in r, each as "key: what is wrong".
 func (r Route) Validate() error {
-	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Proxy.Validate(), r.Chain.Validate())
+	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Proxy.Validate(), r.Chain.Validate(), r.Handover.Validate(), r.handsOver())
+}
+
+// handsOver reports the keys about what an application names where there is none.
+func (r Route) handsOver() error {
+	var errs []error
+	const why = "it is for what an application answers: name one with app"
+	if r.App != "" || r.Proxy.On() {
+		return nil
+	}
+	if r.Handover.XSendfile != "" {
+		errs = append(errs, errors.New("x_sendfile: "+why))
+	}
+	if r.Handover.XAccelRedirect {
+		errs = append(errs, errors.New("x_accel_redirect: "+why))
+	}
+	return errors.Join(errs...)
 }
 
 // Answers returns the keys of r that say who answers.

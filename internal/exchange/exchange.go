@@ -128,6 +128,9 @@ type RouteInfo struct {
 	// MaxBody is how much content the front lets in, in octets; 0 for what it lets in
 	// everywhere.
 	MaxBody int64
+	// Redirects counts how often the server itself has sent the request on to
+	// another path, where it may reach what clients cannot.
+	Redirects uint8
 }
 
 // Reset makes x ready for another request, keeping the capacity of its slices.

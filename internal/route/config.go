@@ -20,6 +20,8 @@ type Config struct {
 	Client []string          `toml:"client" default:"any" help:"Where the client has to be: addresses, networks such as 10.0.0.0/8, or unix for the clients of Unix sockets. Behind a trusted proxy it is the client that counts."`
 	Scheme string            `toml:"scheme" default:"any" enum:"http,https" help:"How the client speaks to the server, or to the trusted proxy before it."`
 
+	Internal bool `toml:"internal" default:"false" help:"Answer clients with 404 here: only X-Accel-Redirect of an application leads to the route (x_accel_redirect)."`
+
 	App     string `toml:"app" default:"" help:"The application that answers: the NAME of an [apps.NAME]."`
 	Strip   bool   `toml:"strip" default:"false" help:"Mount the application at the path of the route: that becomes SCRIPT_NAME and is taken off PATH_INFO."`
 	Rewrite string `toml:"rewrite" default:"" help:"The path that the application sees in place of the client's: {name} is a parameter of path, * what its /* stands for, as in /v2/users/{id} or /v2/*. The query stays."`

@@ -21,6 +21,7 @@ type Config struct {
 	Listing      bool              `toml:"listing" default:"false" help:"Show what is in a folder without an index."`
 	CacheControl map[string]string `toml:"cache_control" default:"none" help:"The Cache-Control of files by name: { \"*.html\" = \"no-cache\", \"*\" = \"max-age=3600\" }. A pattern with a / is for the whole path, any other for the last part; the longest that fits counts."`
 	Immutable    bool              `toml:"immutable" default:"false" help:"Tell clients to keep files whose names hold a hash, as app.3f2a91bc.js, for a year."`
+	Download     []string          `toml:"download" default:"none" help:"The files that browsers are to save rather than show, by patterns as those of cache_control: [\"*.pdf\"]."`
 	Symlinks     bool              `toml:"symlinks" default:"false" help:"Follow symbolic links, as long as they do not lead out of the folder."`
 	NoSiblings   bool              `toml:"precompressed,inverted" default:"true" help:"Send a.css.zst, a.css.br or a.css.gz for a.css to clients that take it, if it is not older."`
 	FilesMemory  units.Size        `toml:"files_memory" default:"16MiB" help:"How much of small files is kept in memory."`
@@ -78,6 +79,11 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("cache_control[%s]: the value holds control characters", pattern))
 		}
 	}
+	for i, pattern := range c.Download {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			errs = append(errs, fmt.Errorf("download[%d]: %q is not a pattern, as *.pdf", i, pattern))
+		}
+	}
 	if c.FilesMemory < 0 || c.FilesMemory > 64*units.GiB {
 		errs = append(errs, fmt.Errorf("files_memory: %v is not between 0 and 64GiB", c.FilesMemory))
 	}
@@ -89,7 +95,7 @@ func (c Config) needsFiles() error {
 	var errs []error
 	for key, set := range map[string]bool{
 		"index": c.Index != nil, "try": c.Try != nil, "listing": c.Listing, "cache_control": c.CacheControl != nil,
-		"immutable": c.Immutable, "symlinks": c.Symlinks, "precompressed": c.NoSiblings, "files_memory": c.FilesMemory != 0,
+		"immutable": c.Immutable, "download": c.Download != nil, "symlinks": c.Symlinks, "precompressed": c.NoSiblings, "files_memory": c.FilesMemory != 0,
 	} {
 		if set {
 			errs = append(errs, fmt.Errorf("%s: it is for files: name a folder with files", key))

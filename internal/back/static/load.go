@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -210,6 +211,9 @@ func (h *Handler) describe(v *variant, name string, varies bool) {
 	fields = append(fields, short...)
 	if v.coding != "" {
 		fields = append(fields, exchange.Field{Name: []byte("Content-Encoding"), Value: []byte(v.coding)})
+	}
+	if slices.ContainsFunc(h.cfg.Download, func(pattern string) bool { return fits(pattern, name) }) {
+		fields = append(fields, exchange.Field{Name: []byte("Content-Disposition"), Value: []byte(disposition(name))})
 	}
 	v.fields = append(fields, acceptRanges())
 }

@@ -84,14 +84,20 @@ func (c *Config) cacheControl(name string) string {
 	}
 	longest, value := -1, ""
 	for pattern, v := range c.CacheControl {
-		subject := path.Base(name)
-		if strings.Contains(pattern, "/") {
-			subject = "/" + name
-		}
-		ok, _ := path.Match(pattern, subject)
-		if ok && (len(pattern) > longest || len(pattern) == longest && v < value) {
+		if fits(pattern, name) && (len(pattern) > longest || len(pattern) == longest && v < value) {
 			longest, value = len(pattern), v
 		}
 	}
 	return value
+}
+
+// fits reports whether a pattern is for a file: one with a "/" for the whole path,
+// any other for the last part.
+func fits(pattern, name string) bool {
+	subject := path.Base(name)
+	if strings.Contains(pattern, "/") {
+		subject = "/" + name
+	}
+	ok, _ := path.Match(pattern, subject)
+	return ok
 }

@@ -1,0 +1,66 @@
+package handover
+
+import (
+	"net/http"
+	"sync"
+
+	"rickhouse/internal/exchange"
+)
+
+// Parts are what a Handler hands on to.
+type Parts struct {
+	// File answers with the file that X-Sendfile names; nil if Config.XSendfile is
+	// empty.
+	File func(x *exchange.Exchange, path string)
+	// Redirect answers by Request.Path; nil if Config.XAccelRedirect is false.
+	Redirect exchange.Handler
+}
+
+// maxRedirects is how often an Exchange may be redirected within the server.
+const maxRedirects = 10
+
+// handler stands before whoever answers. Any number of Executors may use it.
+type handler struct {
+	parts Parts
+	next  exchange.Handler
+	taps  sync.Pool // of *tap
+}
+
+// New makes what puts the Config before a Handler, or nil if that asks for nothing.
+func New(c Config, parts Parts) func(next exchange.Handler) exchange.Handler {
+	if !c.Asks() {
+		return nil
+	}
+	return func(next exchange.Handler) exchange.Handler { return &handler{parts: parts, next: next} }
+}
+
+// Serve implements exchange.Handler.
+func (h *handler) Serve(x *exchange.Exchange) {
+	t, ok := h.taps.Get().(*tap)
+	if !ok {
+		t = &tap{h: h}
+	}
+	t.client, x.Client = x.Client, t
+	h.next.Serve(x)
+}
+
+// redirect answers x by the path of target.
+func (h *handler) redirect(x *exchange.Exchange, target string) {
+	r, err := parse(target)
+	switch {
+	case err != nil:
+		x.Fail(err)
+		return
+	case x.Route.Redirects >= maxRedirects:
+		x.Fail(failure("the routes of X-Accel-Redirect go round in a circle", target))
+		return
+	}
+	x.Route.Redirects++
+	x.Request.RawPath, x.Request.Path, x.Request.Query = r.RawPath, r.Path, r.Query
+	h.parts.Redirect.Serve(x)
+}
+
+func failure(reason, value string) *exchange.Error {
+	const most = 200
+	return &exchange.Error{Status: http.StatusInternalServerError, Reason: reason + ": \"" + value[:min(len(value), most)] + "\""}
+}
