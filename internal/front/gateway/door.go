@@ -83,7 +83,7 @@ func (d *Door) stranger(h front.Handoff) {
 		d.f.parts.Log.Warn("closed a connection: the peer may not speak "+h.Addr.Gateway+" to us; if it is a gateway of yours, add it to gateway_peers",
 			"peer", h.Remote.Addr().String(), "address", h.Addr.String(), "closed", d.counters.Strangers)
 	}
-	h.Stream.Close(true)
+	h.Stream.Close(false)
 	h.Closed()
 }
 

@@ -44,16 +44,17 @@ func bad(reason string) *exchange.Error {
 // record of STDIN: an empty one says that there is no content.
 func (r *records) head(c *conn) (bool, *exchange.Error) {
 	for !r.params || !r.told && !r.stdin {
-		limit := bulkRead
-		if r.params {
-			limit = 0 // the content stays where it is
+		rec, ok, fault := r.read(c, 0) // content stays where it is
+		if fault == nil && !ok && !r.reader.At(wire.Stdin, r.id) {
+			rec, ok, fault = r.read(c, bulkRead)
 		}
-		rec, ok, fault := r.read(c, limit)
 		switch {
 		case fault != nil:
 			return false, fault
 		case !ok && r.params && r.reader.At(wire.Stdin, r.id):
 			r.stdin = true
+		case !ok && r.reader.At(wire.Stdin, r.id) && r.id != 0:
+			return false, bad("STDIN came before the end of PARAMS")
 		case !ok:
 			return false, nil
 		case rec.ID != r.id || rec.Type != wire.Params:

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"errors"
+	"testing"
+
+	"rickhouse/internal/exchange"
+)
+
+func TestDrain(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		h := newHeld()
+		s := start(t, protocol, settings{}, h)
+		busy := s.dial().send(request(protocol, ""))
+		x := wait(t, h.xs, "the request comes")
+		fresh := s.dial()
+		s.Until("there are two connections", func() bool { return s.open.Load() == 2 })
+		s.On(s.l, s.door.Drain)
+		// One that was accepted before may still bring its request.
+		fresh.send(request(protocol, ""))
+		y := wait(t, h.xs, "the other request comes")
+		s.On(s.l, func() {
+			x.Answer(200, "one")
+			y.Answer(200, "two")
+		})
+		if one, two := busy.read(), fresh.read(); one.body != "one" || two.body != "two" {
+			t.Errorf("got %+v, %+v", one, two)
+		}
+		busy.ended()
+		fresh.ended()
+		s.Until("every connection is closed", func() bool { return s.open.Load() == 0 })
+	})
+}
+
+func TestDrainIdle(t *testing.T) {
+	s := start(t, "fastcgi", settings{}, echo(1))
+	c := s.dial()
+	c.get("")
+	s.On(s.l, s.door.Drain)
+	c.ended()
+}
+
+func TestEvict(t *testing.T) {
+	s := start(t, "fastcgi", settings{}, echo(1))
+	first, second := s.dial(), s.dial()
+	first.get("")
+	second.get("")
+	s.On(s.l, func() {
+		if !s.door.Evict() {
+			t.Error("nothing to evict")
+		}
+	})
+	first.ended()
+	if got := second.get(""); got.status != "200 OK" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestClose(t *testing.T) {
+	each(t, func(t *testing.T, protocol string) {
+		h := newHeld()
+		s := start(t, protocol, settings{}, h)
+		s.dial().send(request(protocol, ""))
+		x := wait(t, h.xs, "the request comes")
+		s.On(s.l, s.door.Close)
+		if cause := wait(t, h.causes, "the Server is told"); !errors.Is(cause, exchange.ErrShutdown) {
+			t.Errorf("got %v", cause)
+		}
+		s.On(s.l, func() { x.Answer(200, "late") })
+		if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrShutdown) {
+			t.Errorf("observed %+v", o)
+		}
+	})
+}
