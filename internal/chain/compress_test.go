@@ -133,6 +133,16 @@ func TestHeadIsAnsweredAsGet(t *testing.T) {
 	}
 }
 
+// A client of HTTP/1.0 could not tell a whole answer from one that was cut.
+func TestHTTP10IsNotCompressed(t *testing.T) {
+	x, p := ask(t, "GET", "/", "Accept-Encoding: gzip")
+	x.Request.Version = exchange.HTTP10
+	one(t, on, text(200, prose(1000), "Content-Type: text/plain")).Serve(x)
+	if p.finish(); p.get("Content-Encoding") != "" || p.get("Vary") == "" || p.length != 1000 {
+		t.Errorf("%d %q", p.length, p.fields)
+	}
+}
+
 func TestRevalidation(t *testing.T) {
 	for match, want := range map[string]string{`W/"a"`: `W/"a"`, `"a"`: `"a"`, `W/"b", W/"a"`: `W/"a"`} {
 		x, p := ask(t, "GET", "/", "Accept-Encoding: gzip", "If-None-Match: "+match)
