@@ -29,7 +29,7 @@ const maxWeight = 1000
 
 // ports are the schemes there are, with the port that each implies, or 0.
 func ports() map[string]uint16 {
-	return map[string]uint16{"http": 80, "https": 443}
+	return map[string]uint16{"http": 80, "https": 443, "uwsgi": 0, "fastcgi": 0, "scgi": 0}
 }
 
 // parseUpstream reads an upstream: a URL, then options.

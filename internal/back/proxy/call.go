@@ -6,6 +6,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 )
 
 const (
@@ -13,6 +14,8 @@ const (
 	// direction: of a request to the upstream, of an answer to the client.
 	window       = 64 << 10
 	answerWindow = 256 << 10
+	// directWindow is that of answers which are not to run ahead of the client.
+	directWindow = 32 << 10
 	// maxReplay is the most request content that is kept to be sent again. What was
 	// asked for before that became clear is kept as well.
 	maxReplay = 64 << 10
@@ -44,6 +47,13 @@ type call struct {
 	interims  int
 	key       []byte // of a WebSocket handshake that is ours
 
+	file *spool.File // of content that was taken in and is large; see collect
+	sent int64       // octets of file that were passed on
+
+	collecting   bool // the content is being taken in
+	whole        bool // it was taken in whole
+	replaying    bool // replay is at it
+	ended        bool // all of file was passed on
 	keeping      bool
 	idempotent   bool
 	expecting    bool // the upstream has to ask for the content
@@ -72,10 +82,14 @@ func (s *shard) serve(x *exchange.Exchange) {
 	w.keeping = true
 	w.idempotent = idempotent(x.Request.Method)
 	w.contentEnded = !x.HasContent
-	w.expecting = x.HasContent && x.Request.Get("expect") != nil
+	w.expecting = x.HasContent && x.Request.Get("expect") != nil && !s.p.collects(x)
 	x.Server = w
 	x.Stats.Queued = s.l.Now()
 	s.earn()
+	if s.p.collects(x) {
+		w.collect()
+		return
+	}
 	w.start()
 }
 
@@ -148,6 +162,9 @@ func (w *call) send(c *conn) {
 	c.wrote, c.heard, c.paused, c.since = false, false, false, s.l.Now()
 	r, err := s.builder.build(x, w.peer.authority, w.expecting)
 	if err == nil {
+		if w.whole {
+			r.length, r.tellEmpty = w.total, true
+		}
 		w.handshake(r)
 		r.close = s.p.cfg.Keepalive < 0
 		s.head, err = c.codec.begin(s.head[:0], r)
@@ -166,6 +183,12 @@ func (w *call) send(c *conn) {
 		return
 	}
 	c.keep(s.head)
+	c.arm()
+	if w.whole {
+		w.sent, w.ended, w.replaying = 0, false, false
+		w.replay()
+		return
+	}
 	if len(w.kept) > 0 {
 		w.put(w.kept)
 	}
@@ -173,7 +196,6 @@ func (w *call) send(c *conn) {
 		w.putEnd()
 	}
 	c.later()
-	c.arm()
 	if w.granted == 0 && !w.expecting {
 		w.demand(window)
 	}
@@ -197,6 +219,10 @@ func (w *call) ready() bool { return w.c != nil && w.c.state == busy }
 // Content implements exchange.Server.
 func (w *call) Content(x *exchange.Exchange, p []byte) {
 	if w.x != x {
+		return
+	}
+	if w.collecting {
+		w.collected(x, p)
 		return
 	}
 	w.total += int64(len(p))
@@ -255,6 +281,12 @@ func (w *call) putEnd() {
 
 // flushed is called when all that was to be written has gone.
 func (w *call) flushed() {
+	if w.whole && !w.tunnel {
+		if w.file != nil && !w.ended {
+			w.replay()
+		}
+		return
+	}
 	if !w.idempotent && w.c.wrote {
 		w.keeping = false // it may not be sent again
 		w.kept = w.kept[:0]
@@ -275,7 +307,10 @@ func (w *call) ContentEnd(x *exchange.Exchange, err error) {
 		w.fail(err)
 	default:
 		w.contentEnded = true
-		if w.ready() {
+		switch {
+		case w.collecting:
+			w.begin()
+		case w.ready():
 			w.c.since = w.sh.l.Now()
 			w.putEnd()
 			if w.tunnel && len(w.c.out) == 0 {
@@ -382,6 +417,9 @@ func (w *call) finished(clean bool) {
 func (w *call) leave() {
 	w.x = nil
 	w.release()
+	if w.file != nil {
+		w.file.Close()
+	}
 	delete(w.sh.tunnels, w)
 	w.sh.l.StopTimer(&w.timer)
 	w.sh.free(w)

@@ -15,7 +15,7 @@ import (
 // Upstreams there are none, and nothing else of it means anything. The zero value
 // of a field means its default.
 type Config struct {
-	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, https://host:port, or unix:PATH for HTTP over a Unix socket. A name stands for all its addresses; http+srv://NAME for those of a DNS service record. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
+	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, https://host:port, unix:PATH for HTTP over a Unix socket, or uwsgi://, fastcgi:// or scgi:// and host:port or unix:PATH. A name stands for all its addresses; http+srv://NAME for those of a DNS service record. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
 
 	Balance string `toml:"balance" default:"round_robin" enum:"round_robin,least_connections,random_two,hash" help:"How one of several upstreams is chosen: in turn, the one with the fewest requests, the better of two taken at random, or by hash_by."`
 	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
@@ -35,6 +35,9 @@ type Config struct {
 	MaxConnections   int           `toml:"upstream_connections" default:"0" help:"The most connections to one upstream; 0 for any number. Requests wait where all are taken."`
 	Queue            int           `toml:"upstream_queue" default:"1000" help:"How many requests may wait for a connection; more are answered 503."`
 	QueueTimeout     time.Duration `toml:"upstream_queue_timeout" default:"10s" help:"How long a request may wait for a connection; then 503."`
+
+	BufferRequests bool `toml:"buffer_requests" default:"false" help:"Take in the whole content of a request, in memory or in a temporary file, before an upstream gets it: slow clients then keep no upstream waiting, and any content can be sent again."`
+	NoAnswerBuffer bool `toml:"buffer_answers,inverted" default:"true" help:"Take an answer faster than its client does, up to spool_max; without, the upstream waits for the client."`
 
 	NoRetry     bool    `toml:"retry,inverted" default:"true" help:"Try again, with another upstream if there is one, where that is safe: nothing of the request was sent, or its method is idempotent and nothing of the answer has come."`
 	Retries     int     `toml:"retries" default:"2" help:"How often a request may be tried again."`
@@ -57,6 +60,10 @@ type Config struct {
 	Key      string `toml:"upstream_key" default:"" help:"A file with the key of upstream_cert."`
 	Name     string `toml:"upstream_name" default:"the upstream's host" help:"The name that the certificate of https upstreams has to have."`
 	NoVerify bool   `toml:"upstream_verify,inverted" default:"true" help:"Verify the certificates of https upstreams."`
+
+	ScriptRoot      string `toml:"script_root" default:"" help:"The folder of scripts as a FastCGI or uwsgi upstream sees it: with it SCRIPT_FILENAME tells which script is to run, which PHP-FPM needs."`
+	ScriptIndex     string `toml:"script_index" default:"index.php" help:"The script of a folder below script_root, and of each path that names no script."`
+	ScriptExtension string `toml:"script_extension" default:".php" help:"What the names of scripts end in; the path after one is PATH_INFO."`
 
 	ResolveInterval time.Duration `toml:"resolve_interval" default:"10s" help:"How often the names of upstreams are looked up anew."`
 }
@@ -85,6 +92,8 @@ func (c Config) WithDefaults() Config {
 	set(&c.HealthTimeout, 2*time.Second)
 	set(&c.HealthFall, 3)
 	set(&c.HealthRise, 2)
+	set(&c.ScriptIndex, "index.php")
+	set(&c.ScriptExtension, ".php")
 	set(&c.ResolveInterval, 10*time.Second)
 	return c
 }
@@ -137,6 +146,10 @@ func (c Config) Validate() error {
 	wrong(c.RetryBudget < 0 || c.RetryBudget > 1, "retry_budget: %v is not between 0 and 1", c.RetryBudget)
 	wrong(c.MaxFails < -1, "max_fails: %d is less than -1", c.MaxFails)
 	wrong(c.HealthPath != "" && !strings.HasPrefix(c.HealthPath, "/"), "health_path: %q does not begin with /", c.HealthPath)
+	wrong(c.ScriptRoot != "" && (!strings.HasPrefix(c.ScriptRoot, "/") || strings.HasSuffix(c.ScriptRoot, "/")), "script_root: %q does not begin with /, or ends in one", c.ScriptRoot)
+	wrong(strings.ContainsAny(d.ScriptIndex, "/\x00"), "script_index: %q is not the name of a file", d.ScriptIndex)
+	wrong(!strings.HasPrefix(d.ScriptExtension, "."), "script_extension: %q does not begin with a dot", d.ScriptExtension)
+	wrong(c.ScriptRoot == "" && (c.ScriptIndex != "" || c.ScriptExtension != ""), "script_index and script_extension mean nothing without script_root")
 	_, _, err := parseStatuses(d.HealthStatus)
 	wrong(err != nil, "health_status: %v", err)
 	wrong(c.HealthFall < 0, "health_fall: %d is less than 0", c.HealthFall)

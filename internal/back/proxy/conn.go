@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -167,6 +168,8 @@ func (c *conn) read(p []byte) int {
 			w.head()
 		case content:
 			w.data(data)
+		case note:
+			c.sh.p.log.Warn("an upstream says", "upstream", w.peer.name, "text", string(bytes.TrimRight(data[:min(len(data), maxNote)], "\r\n")))
 		case ended:
 			w.finished(used == len(p))
 			return used
@@ -387,6 +390,9 @@ func (c *conn) arm() {
 		c.sh.l.SetTimer(&c.timer, at)
 	}
 }
+
+// maxNote is how much of what an upstream says is logged, in octets.
+const maxNote = 4 << 10
 
 // expectTime is how long an upstream may take to ask for content that the client
 // waits to send, in nanoseconds; one that does not know how to never will.

@@ -48,6 +48,7 @@ const (
 	head                 // the final head, in res; with 101 what follows is a tunnel
 	content              // content
 	ended                // the end; trailers are in res
+	note                 // content is for the log: what the upstream says of the request
 )
 
 // A request is what is to be sent: an Exchange as the upstream is to see it. It is

@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 )
 
 // Parts is what a Proxy works with.
@@ -17,6 +18,10 @@ type Parts struct {
 	// Loops are all event loops that serve. Its connections live on them.
 	Loops []*loop.Loop
 	Log   *slog.Logger
+	// Store takes request content that is taken in before it is passed on, Memory
+	// octets of which stay in memory. With none it always streams.
+	Store  *spool.Store
+	Memory int
 
 	lookup lookup // of a test; nil for the system's
 }
@@ -37,7 +42,11 @@ type Proxy struct {
 	stopNow    context.CancelFunc
 	workers    sync.WaitGroup // looks names up, and checks peers
 
-	window             int // of answers
+	window   int // of answers
+	store    *spool.Store
+	memory   int
+	measured bool // an upstream has to be told the length of content
+
 	hashKind, hashName string
 }
 
@@ -46,8 +55,11 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow}
+	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, store: parts.Store, memory: min(parts.Memory, maxReplay)}
 	p.stop, p.stopNow = context.WithCancel(context.Background())
+	if p.cfg.NoAnswerBuffer {
+		p.window = directWindow
+	}
 	p.hashKind, p.hashName, _ = strings.Cut(p.cfg.HashBy, ":")
 	if p.hashKind == "header" {
 		p.hashName = strings.ToLower(p.hashName)
@@ -74,7 +86,7 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 	peer := &peer{
 		cfg: &p.cfg, log: p.log, name: name, addr: r.addr, weight: r.weight, backup: r.backup,
-		protocol: newHTTP1(), tls: p.tlsFor(u), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
+		protocol: p.protocolOf(u.scheme), tls: p.tlsFor(u), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
 	}
 	peer.pools = make([]pool, len(p.shards))
 	for i, s := range p.shards {

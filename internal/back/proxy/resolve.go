@@ -88,6 +88,7 @@ func (p *Proxy) openPeers(find lookup) error {
 		if err != nil {
 			return err
 		}
+		p.measured = p.measured || p.protocolOf(u.scheme).needsLength()
 		var known []*peer
 		if addr, ok := u.fixed(); ok {
 			known = append(known, p.newPeer(&u, record{addr, u.weight, u.backup}, u.text))

@@ -82,7 +82,7 @@ func (w *call) safe(c *conn) bool {
 	switch {
 	case w.answering || w.sh.p.cfg.NoRetry || w.sh.draining && w.sh.p.closed.Load():
 		return false
-	case w.total > 0 && (!w.keeping || len(w.kept) > maxReplay):
+	case w.total > 0 && !w.whole && (!w.keeping || len(w.kept) > maxReplay):
 		return false
 	}
 	return !c.wrote || w.idempotent && !w.x.Route.NoRerun
