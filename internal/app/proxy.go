@@ -12,8 +12,8 @@ import (
 func (s *server) openProxy(g *generation, c config.Route, r *route.Route) error {
 	p, err := s.part(g, c.Proxy, func() (*part, error) {
 		p, err := proxy.New(c.Proxy, proxy.Parts{
-		Loops: s.loops, Log: s.log, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory),
-	})
+			Loops: s.loops, Log: s.log, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory),
+		})
 		if err != nil {
 			return nil, err
 		}
