@@ -56,9 +56,13 @@ func TestConcurrencySpreads(t *testing.T) {
 	e.readyAll()
 	var all []*client
 	for range 30 {
-		all = append(all, e.get("/gate/a"))
+		all = append(all, e.ask(e.home, "GET", "/gate/a", nil))
 	}
+	// In one turn: what a worker does not begin with in time goes to another.
 	e.on(e.home, func() {
+		for _, c := range all {
+			e.app.Serve(c.x)
+		}
 		for _, m := range e.app.members {
 			if m.load() != 10 {
 				t.Errorf("worker %d holds %d requests", m.number, m.load())
@@ -137,15 +141,20 @@ func TestFilesArePaced(t *testing.T) {
 // A request that takes too long is cancelled; its worker serves on.
 func TestCancelled(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, asgi(Config{RequestTimeout: 300 * time.Millisecond, RequestGrace: patience}))
+		e := start(t, asgi(Config{RequestTimeout: patience, RequestGrace: patience}))
 		pid := e.ask(on(e), "GET", "/ok", nil).serve(e.app).worker()
 		stream := e.ask(on(e), "GET", "/head/b", nil).serve(e.app)
 		behind := e.ask(on(e), "GET", "/background/b", nil).serve(e.app).want(200, "ok")
 		e.wantNoted("started GET /head/b")
-		e.ask(on(e), "GET", "/cancelled", nil).serve(e.app).want(504, "504 ")
+		late := e.ask(on(e), "GET", "/cancelled", nil).serve(e.app)
+		e.overdue(late)
+		late.want(504, "504 ")
 		e.wantNoted("cancel 2 /cancelled")
 		// A stream that is quiet, and what goes on behind an answer, have all the time.
-		e.ask(on(e), "POST", "/cancelled/2", nil).serve(e.app).want(504, "504 ")
+		e.overdue(stream)
+		again := e.ask(on(e), "POST", "/cancelled/2", nil).serve(e.app)
+		e.overdue(again)
+		again.want(504, "504 ")
 		e.open("b")
 		stream.want(200, "begun over")
 		if again := e.ask(on(e), "GET", "/ok", nil).serve(e.app).worker(); again != pid {
@@ -209,6 +218,7 @@ func TestStopCancels(t *testing.T) {
 		}
 		stream := e.ask(on(e), "GET", "/head/never", nil).serve(e.app)
 		e.wantNoted("started GET /head/never")
+		poll(t, "all run", func() bool { return e.noted("started GET /cancelled") == len(all) })
 		lost := e.stop(200 * time.Millisecond)
 		for _, c := range all {
 			c.want(503, "503 ")

@@ -82,7 +82,7 @@ func TestStartFails(t *testing.T) {
 		timeout                time.Duration
 	}{
 		{"failed", "no module named shop", "Traceback: shop", patience},
-		{"failed-stays", "no module named shop", "Traceback: shop", 2 * time.Second},
+		{"failed-stays", "no module named shop", "Traceback: shop", patience},
 		{"exits", "exit status 4", "", patience},
 		{"never-ready", "start_timeout", "", 200 * time.Millisecond},
 	} {
@@ -91,6 +91,9 @@ func TestStartFails(t *testing.T) {
 			err := wait(t, e.failed, "OnFailed")
 			if !strings.Contains(err.Error(), c.err) || err.Traceback != c.traceback {
 				t.Errorf("got %v, %q", err, err.Traceback)
+			}
+			if c.target == "failed-stays" {
+				e.on(e.home, func() { e.app.members[0].began -= int64(patience) })
 			}
 			e.until("its worker ended", func() bool { return strings.Contains(e.log.String(), "worker ended") })
 			if len(e.ready)+len(e.failed) != 0 {

@@ -107,8 +107,8 @@ func TestGoneWhileSent(t *testing.T) {
 }
 
 func TestGoneWhileStarted(t *testing.T) {
-	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		for _, target := range []string{"ok", "no-recall"} {
+	for _, target := range []string{"ok", "no-recall"} {
+		both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 			e := start(t, Config{WSGI: target})
 			c := e.ask(on(e), "GET", "/cancel", nil).serve(e.app)
 			e.wantNoted("started GET /cancel")
@@ -116,15 +116,15 @@ func TestGoneWhileStarted(t *testing.T) {
 			c.wantGone()
 			e.wantNoted("canceled")
 			e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok")
-		}
-	})
+		})
+	}
 }
 
 // Gone may come within any call to the Client.
 func TestGoneWithinACall(t *testing.T) {
-	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		for _, path := range []string{"/ok", "/big/1000000", "/file/100"} {
-			for _, in := range []string{"Head", "Data"} {
+	for _, path := range []string{"/ok", "/big/1000000", "/file/100"} {
+		for _, in := range []string{"Head", "Data"} {
+			both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 				e := start(t, Config{})
 				c := e.ask(on(e), "GET", path, nil)
 				var once bool
@@ -141,9 +141,9 @@ func TestGoneWithinACall(t *testing.T) {
 				}
 				c.serve(e.app).wait()
 				e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok")
-			}
+			})
 		}
-	})
+	}
 }
 
 func TestGoneWhileTakingContentIn(t *testing.T) {

@@ -212,6 +212,23 @@ func (e *env) until(what string, f func() bool) {
 	})
 }
 
+// overdue waits until the application runs what c asked for, and makes that as old as
+// request_timeout lets it become.
+func (e *env) overdue(c *client) {
+	e.t.Helper()
+	e.until(c.name+" runs", func() bool {
+		for _, m := range e.app.members {
+			for _, j := range m.jobs {
+				if j != nil && j.x == c.x && (j.running || j.answering) {
+					j.progress -= int64(e.app.cfg.RequestTimeout)
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
 func poll(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for late := time.Now().Add(patience); !f(); time.Sleep(2 * time.Millisecond) {
@@ -299,7 +316,7 @@ func descriptors(t *testing.T) map[string]int {
 func (e *env) wantDescriptors(before map[string]int) {
 	e.t.Helper()
 	var more []string
-	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
+	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
 		more = nil
 		for kind, n := range descriptors(e.t) {
 			if n > before[kind] && !(strings.HasPrefix(kind, "anon_inode") && before[kind] == 0) {

@@ -14,8 +14,8 @@ import (
 // A worker that has served enough is replaced: the next one starts first, and no
 // request is lost.
 func TestMaxRequests(t *testing.T) {
-	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		for _, cfg := range []Config{{MaxRequests: 20, PresendTime: time.Minute}, asgi(Config{MaxRequests: 20, MaxRequestsJitter: 5})} {
+	for _, cfg := range []Config{{MaxRequests: 20, PresendTime: time.Minute}, asgi(Config{MaxRequests: 20, MaxRequestsJitter: 5})} {
+		both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 			e := start(t, cfg)
 			pids := map[string]bool{}
 			for len(pids) < 3 {
@@ -31,8 +31,8 @@ func TestMaxRequests(t *testing.T) {
 			if strings.Contains(e.log.String(), "ERROR") {
 				t.Errorf("the log has an error:\n%s", e.log)
 			}
-		}
-	})
+		})
+	}
 }
 
 // What a worker still runs when it is replaced it finishes, and WebSockets are
@@ -72,11 +72,18 @@ func TestMaxRequestsFails(t *testing.T) {
 // What a recycled worker runs is cut when the next one is to be replaced in turn.
 func TestMaxRequestsOutstayed(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, asgi(Config{MaxRequests: 2, RequestTimeout: 200 * time.Millisecond, RequestGrace: 200 * time.Millisecond}))
+		e := start(t, asgi(Config{MaxRequests: 2, RequestTimeout: patience, RequestGrace: 200 * time.Millisecond}))
 		stream := e.ask(on(e), "GET", "/head/never", nil).serve(e.app)
 		e.wantNoted("started GET /head/never")
 		poll(t, "the stream is cut", func() bool {
 			e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok")
+			e.on(e.home, func() {
+				for _, m := range e.app.members {
+					if m.retired != 0 {
+						m.retired -= int64(patience)
+					}
+				}
+			})
 			select {
 			case <-stream.done:
 				return true
@@ -92,10 +99,12 @@ func TestMaxRequestsOutstayed(t *testing.T) {
 // The next worker starts while the stuck one is still there.
 func TestReplacedAtOnce(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, Config{WSGI: "threads", Threads: 2, RequestTimeout: 500 * time.Millisecond, RequestGrace: patience})
+		e := start(t, Config{WSGI: "threads", Threads: 2, RequestTimeout: patience, RequestGrace: patience})
 		old := e.ask(on(e), "GET", "/tick/a", nil).serve(e.app)
 		e.wantNoted("started GET /tick/a")
-		e.ask(on(e), "POST", "/hang", nil).serve(e.app).want(504, "504 ")
+		hung := e.ask(on(e), "POST", "/hang", nil).serve(e.app)
+		e.overdue(hung)
+		hung.want(504, "504 ")
 		next := e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok").worker()
 		select {
 		case <-old.done:
@@ -112,8 +121,8 @@ func TestReplacedAtOnce(t *testing.T) {
 // A worker that is stopped loses what it has not begun with to the others, and
 // gets something again when it reads.
 func TestSilentWorker(t *testing.T) {
-	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		for _, cfg := range []Config{{Workers: 2}, asgi(Config{Workers: 2})} {
+	for _, cfg := range []Config{{Workers: 2}, asgi(Config{Workers: 2})} {
+		both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 			e := start(t, cfg)
 			e.readyAll()
 			var pid int
@@ -132,8 +141,8 @@ func TestSilentWorker(t *testing.T) {
 			if strings.Contains(e.log.String(), "worker ended") {
 				t.Error("a worker was ended")
 			}
-		}
-	})
+		})
+	}
 }
 
 // One that does not read for as long as a request may take is replaced.

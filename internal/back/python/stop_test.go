@@ -106,8 +106,9 @@ func TestStopIsBounded(t *testing.T) {
 
 func TestStopOfAWorkerThatIgnoresIt(t *testing.T) {
 	e := start(t, Config{WSGI: "ignores-stop"})
-	lost := e.stop(2 * time.Second)
+	lost := e.stop(patience)
 	e.wantNoted("stop")
+	e.on(e.home, func() { e.app.stopAt = e.home.Now() })
 	e.wantLost(lost, 0)
 }
 

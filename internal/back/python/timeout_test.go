@@ -28,10 +28,12 @@ func TestStuck(t *testing.T) {
 // The siblings of a stuck request finish; nothing more goes to their worker.
 func TestStuckSiblings(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, Config{WSGI: "threads", Threads: 3, RequestTimeout: time.Second, RequestGrace: patience})
+		e := start(t, Config{WSGI: "threads", Threads: 3, RequestTimeout: patience, RequestGrace: patience})
 		hung := e.ask(on(e), "POST", "/hang", nil).serve(e.app)
 		e.wantNoted("started POST /hang")
 		sibling := e.ask(on(e), "GET", "/tick/a", nil).serve(e.app)
+		e.wantNoted("started GET /tick/a")
+		e.overdue(hung)
 		// What comes once the worker is stuck waits for the next one.
 		hung.want(504, "504 ")
 		late := e.ask(on(e), "GET", "/ok", nil).serve(e.app)
@@ -43,11 +45,13 @@ func TestStuckSiblings(t *testing.T) {
 }
 
 func TestStuckSiblingsPastTheGrace(t *testing.T) {
-	e := start(t, Config{WSGI: "threads", Threads: 2, RequestTimeout: 300 * time.Millisecond, RequestGrace: 100 * time.Millisecond})
+	e := start(t, Config{WSGI: "threads", Threads: 2, RequestTimeout: patience, RequestGrace: 100 * time.Millisecond})
 	hung := e.ask(e.home, "POST", "/hang", nil).serve(e.app)
 	e.wantNoted("started POST /hang")
 	// It shows progress for as long as it is let.
 	busy := e.get("/tick/never")
+	e.wantNoted("started GET /tick/never")
+	e.overdue(hung)
 	hung.want(504, "504 ")
 	busy.want(-1, "")
 }

@@ -116,7 +116,7 @@ func TestWebSocket(t *testing.T) {
 
 func TestWebSocketRefused(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, asgi(Config{RequestTimeout: 300 * time.Millisecond}))
+		e := start(t, asgi(Config{RequestTimeout: patience}))
 		e.dial(on(e), "/ws/refused").serve(e.app).want(403, "go away")
 		bad := e.dial(on(e), "/ws/echo")
 		bad.x.Request.Fields = bad.x.Request.Fields[:0]
@@ -125,7 +125,9 @@ func TestWebSocketRefused(t *testing.T) {
 		}
 		e.dial(on(e), "/ws/protocol/chat").serve(e.app).want(500, "500 ")
 		e.wantNoted("closed 1006 ")
-		e.dial(on(e), "/ws/hang").serve(e.app).want(504, "504 ")
+		late := e.dial(on(e), "/ws/hang").serve(e.app)
+		e.overdue(late)
+		late.want(504, "504 ")
 		offered := exchange.Field{Name: []byte("sec-websocket-protocol"), Value: []byte("talk, chat")}
 		c := e.dial(on(e), "/ws/protocol/chat", offered).serve(e.app)
 		c.say(rfc6455.Text, []byte("bye"))
@@ -213,19 +215,21 @@ func TestWebSocketsAtTheStop(t *testing.T) {
 
 // A stuck worker's WebSockets are let go at once.
 func TestWebSocketsOfAStuckWorker(t *testing.T) {
-	e := start(t, asgi(Config{RequestTimeout: 300 * time.Millisecond, RequestGrace: 300 * time.Millisecond}))
+	e := start(t, asgi(Config{RequestTimeout: patience, RequestGrace: 300 * time.Millisecond}))
 	c := e.dial(e.home, "/ws/echo").serve(e.app)
 	c.say(rfc6455.Text, []byte("one"))
 	e.wantHeard(c, "one")
-	e.get("/cancelled/stays").want(504, "504 ")
+	stuck := e.get("/cancelled/stays")
+	e.overdue(stuck)
+	stuck.want(504, "504 ")
 	e.wantClosed(c, "one", "close 1012 ")
 }
 
 // An application that takes no messages holds its client up, be they empty or
 // not.
 func TestWebSocketBackpressure(t *testing.T) {
-	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		for _, n := range []int{0, 1000} {
+	for _, n := range []int{0, 1000} {
+		both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 			e := start(t, asgi(Config{}))
 			c := e.dial(on(e), "/ws/deaf").serve(e.app)
 			e.until("it is open", func() bool { return e.app.members[0].calm.n == 1 })
@@ -238,8 +242,8 @@ func TestWebSocketBackpressure(t *testing.T) {
 					t.Errorf("the worker was sent %d octets", got)
 				}
 			})
-		}
-	})
+		})
+	}
 }
 
 // A client that takes nothing holds the application up.
