@@ -34,7 +34,7 @@ func FuzzVariables(f *testing.F) {
 		_, _, _ = h.Server()
 		var again []string
 		w := Writer{Add: func(name string, value []byte) { again = append(again, name+"="+string(value)) }}
-		w.Request(req, req.Path[:req.Mount], req.ContentLength)
+		w.Request(req, req.Path[:req.Mount], req.Target, req.ContentLength)
 		second, err := head(NewHead(limits()), again...)
 		if err != nil {
 			return // joined fields may be too long

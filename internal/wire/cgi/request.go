@@ -32,11 +32,10 @@ type Writer struct {
 	names       map[string]string // of fields
 }
 
-// Request gives the variables of r, whose mount point is mount, but for
-// CONTENT_LENGTH: that of length octets, unless it is negative. What an upstream
-// sees as SCRIPT_NAME and PATH_INFO is the normalised path; REQUEST_URI is as it
-// was sent.
-func (w *Writer) Request(r *exchange.Request, mount []byte, length int64) {
+// Request gives the variables of r, whose mount point is mount. REQUEST_URI is uri;
+// SCRIPT_NAME and PATH_INFO are the normalised path. CONTENT_LENGTH is that of length
+// octets, and left out if that is negative.
+func (w *Writer) Request(r *exchange.Request, mount, uri []byte, length int64) {
 	if length >= 0 {
 		w.value = strconv.AppendInt(w.value[:0], length, 10)
 		w.Add("CONTENT_LENGTH", w.value)
@@ -46,11 +45,7 @@ func (w *Writer) Request(r *exchange.Request, mount []byte, length int64) {
 	w.text("SERVER_PROTOCOL", protocolOf(r.Version))
 	w.Add("REQUEST_METHOD", r.Method)
 	w.Add("QUERY_STRING", r.Query)
-	w.value = append(w.value[:0], r.RawPath...)
-	if len(r.Query) > 0 {
-		w.value = append(append(w.value, '?'), r.Query...)
-	}
-	w.Add("REQUEST_URI", w.value)
+	w.Add("REQUEST_URI", uri)
 	w.Add("DOCUMENT_URI", r.Path)
 	w.path(r, mount)
 	w.ends(r)

@@ -164,7 +164,7 @@ func write(w *Writer, r *exchange.Request, mount string, length int64) map[strin
 		}
 		got[name] = string(value)
 	}
-	w.Request(r, []byte(mount), length)
+	w.Request(r, []byte(mount), []byte("/uri"), length)
 	return got
 }
 
@@ -185,7 +185,7 @@ func TestWriter(t *testing.T) {
 	got := write(&Writer{Software: "s"}, r, "/m", 3)
 	want := map[string]string{
 		"CONTENT_LENGTH": "3", "CONTENT_TYPE": "a/b", "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "s", "SERVER_PROTOCOL": "HTTP/2.0",
-		"REQUEST_METHOD": "POST", "QUERY_STRING": "q", "REQUEST_URI": "/m/a%20b?q", "DOCUMENT_URI": "/m/a b", "SCRIPT_NAME": "/m", "PATH_INFO": "/a b",
+		"REQUEST_METHOD": "POST", "QUERY_STRING": "q", "REQUEST_URI": "/uri", "DOCUMENT_URI": "/m/a b", "SCRIPT_NAME": "/m", "PATH_INFO": "/a b",
 		"REQUEST_SCHEME": "https", "HTTPS": "on", "REMOTE_ADDR": "192.0.2.1", "REMOTE_PORT": "7", "SERVER_NAME": "h", "SERVER_ADDR": "::",
 		"SERVER_PORT": "443", "HTTP_HOST": "h:81", "HTTP_COOKIE": "a; b", "HTTP_X_Y": "1, 2, 3",
 	}
