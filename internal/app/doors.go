@@ -1,7 +1,7 @@
 package app
 
 import (
-	"errors"
+	"slices"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/gateway"
@@ -21,20 +21,15 @@ func (s *server) open() error {
 	if err := s.makeDoors(); err != nil {
 		return err
 	}
-	errs := make([]error, len(s.loops))
-	tasks := make([]func(), len(s.loops))
-	for i, d := range s.doors {
-		tasks[i] = func() {
-			for _, ln := range s.listeners {
-				errs[i] = errors.Join(errs[i], d.http1.ServeBy(ln, s.lanes[i]))
-			}
-			if s.redirect != nil {
-				errs[i] = errors.Join(errs[i], d.http1.ServeBy(s.redirect, s.toHTTPS()))
-			}
+	for _, ln := range s.all() {
+		if err := s.accept(ln); err != nil {
+			return err
 		}
 	}
-	s.onLoops(s.loops, tasks)
-	return errors.Join(append(errs, s.openHTTP3(), s.openForward())...)
+	if err := s.openHTTP3(); err != nil {
+		return err
+	}
+	return s.openForward()
 }
 
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
@@ -56,6 +51,7 @@ func (s *server) makeDoors() error {
 		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].http2.Serve(h) }
 	}
 	parts.Gateway = func(d *http1.Door, h http1.Handoff) { beside[d].gateway.Serve(h) }
+	parts.Leave = func(d *http1.Door, g *http1.Gate) { beside[d].leave(g) }
 	parts.Evict = func(d *http1.Door) bool { return beside[d].evict() }
 	if s.front, err = http1.New(s.cfg.Front, parts); err != nil {
 		return err
@@ -94,10 +90,8 @@ func (s *server) observe() func(*exchange.Exchange) {
 // drainDoors ends accepting, and returns how many doors there are: every one tells
 // when its last connection is gone.
 func (s *server) drainDoors() int {
-	for _, l := range s.all() {
-		if err := l.Quiesce(); err != nil {
-			s.log.Warn("connections may still arrive", "address", l.Addr().String(), "error", err)
-		}
+	for _, l := range slices.Concat(s.all(), s.forward.listeners) {
+		s.quiesce(l)
 	}
 	for i, d := range s.doors {
 		s.loops[i].Post(exchange.TaskFunc(func() {

@@ -3,6 +3,7 @@ package app
 import (
 	"sync"
 
+	"rickhouse/internal/listen"
 	wire "rickhouse/internal/wire/worker"
 )
 
@@ -12,6 +13,8 @@ type event struct {
 	app        *application
 	info       wire.Info
 	generation *generation
+	listener   *listen.Listener
+	quic       *quicSocket
 	lost       int
 	tell       asked
 	err        error
@@ -26,6 +29,7 @@ const (
 	appOverdue                   // app: it should have ended
 	unused                       // generation
 	reloadAsked                  // tell
+	socketLeft                   // listener or quic: it is not used any more
 	doorDrained
 	loopEnded // err
 )

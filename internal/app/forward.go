@@ -24,7 +24,7 @@ type forwarder struct {
 // listenForward opens the listening sockets of the forward proxy.
 func (s *server) listenForward() error {
 	for _, b := range s.cfg.Forward.Bind {
-		l, err := s.listenOn(b, false)
+		l, err := listenOn(b, false, s.cfg.Listen)
 		if err != nil {
 			return fmt.Errorf("forward proxy: %w", err)
 		}

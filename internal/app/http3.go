@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 
+	"rickhouse/internal/config"
 	"rickhouse/internal/front/http3"
 	"rickhouse/internal/listen"
 )
@@ -18,22 +20,28 @@ type quicSocket struct {
 	door   *http3.Door
 }
 
-// listenUDP opens a UDP socket beside each listener with TLS, for HTTP/3.
-func (s *server) listenUDP() error {
-	if !s.cfg.HTTP3.On {
+// listenUDP opens a UDP socket beside each listener with TLS, for HTTP/3, but for
+// those that have one.
+func (s *server) listenUDP(cfg config.Server, next *listening) error {
+	if !cfg.HTTP3.On {
 		return nil
 	}
-	for _, l := range s.listeners {
+	for _, l := range next.listeners {
 		if !l.Addr().TLS {
+			continue
+		}
+		i := slices.IndexFunc(s.quic, func(q *quicSocket) bool { return q.beside == l.Addr() })
+		if i >= 0 {
+			next.quic = append(next.quic, s.quic[i])
 			continue
 		}
 		socket, err := listen.UDP(l.Addr())
 		if err != nil {
 			return err
 		}
-		s.quic = append(s.quic, quicSocket{socket: socket, beside: l.Addr()})
+		next.quic = append(next.quic, &quicSocket{socket: socket, beside: l.Addr()})
 	}
-	if len(s.quic) == 0 {
+	if len(next.quic) == 0 {
 		return errors.New("http3: no address in bind has TLS and a port: add one, as :443, or leave http3 out")
 	}
 	return nil
@@ -55,13 +63,17 @@ func (s *server) openHTTP3() error {
 	if s.http3, err = http3.New(s.cfg.Front, s.cfg.HTTP3, parts); err != nil {
 		return fmt.Errorf("serve HTTP/3: %w", err)
 	}
-	for i := range s.quic {
-		q := &s.quic[i]
-		if q.door, err = s.http3.Serve(q.socket, q.beside); err != nil {
+	for _, q := range s.quic {
+		if err := s.serveHTTP3(q); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *server) serveHTTP3(q *quicSocket) (err error) {
+	q.door, err = s.http3.Serve(q.socket, q.beside)
+	return err
 }
 
 // drainHTTP3 ends accepting, and returns how many doors will tell when their last
@@ -79,7 +91,7 @@ func (s *server) drainHTTP3() int {
 
 // closeHTTP3 cuts every connection and closes the sockets.
 func (s *server) closeHTTP3() {
-	for _, q := range s.quic {
+	for _, q := range append(s.quic[:len(s.quic):len(s.quic)], s.leaving.quic...) {
 		if q.door != nil {
 			q.door.Close()
 		} else {

@@ -117,21 +117,30 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if len(r.details) > 0 {
 		return r
 	}
-	g, err := s.newGeneration(cfg)
-	if err != nil {
-		s.discard(g)
+	if err := s.notLive(cfg); err != nil {
 		return refuse(err)
 	}
-	if err := s.await(g.ready, nil, stopNow); err != nil {
-		s.discard(g)
-		return err
+	sockets, err := s.listen(cfg)
+	if err != nil {
+		return refuse(err)
 	}
-	if err := g.failed(); err != nil {
+	certificates, err := s.openCerts(cfg, &sockets)
+	if err != nil {
+		sockets.closeBut(&s.listening)
+		return refuse(err)
+	}
+	g, err := s.prepare(cfg)
+	if err != nil {
 		s.discard(g)
-		return notStarted(err)
+		sockets.closeBut(&s.listening)
+		if certificates.store != s.certs.store {
+			certificates.store.Close()
+		}
+		return err
 	}
 	before := s.now
 	s.cfg = cfg
+	s.useCerts(certificates)
 	s.use(g)
 	s.leave(before)
 	for _, a := range g.apps {
@@ -139,7 +148,22 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 			s.warnOfTwin(a)
 		}
 	}
-	return nil
+	return s.listenTo(sockets)
+}
+
+// prepare makes a generation whose applications are ready.
+func (s *server) prepare(cfg config.Server) (*generation, error) {
+	g, err := s.newGeneration(cfg)
+	if err != nil {
+		return g, refuse(err)
+	}
+	if err := s.await(g.ready, nil, stopNow); err != nil {
+		return g, err
+	}
+	if err := g.failed(); err != nil {
+		return g, notStarted(err)
+	}
+	return g, nil
 }
 
 // notStarted is the refusal because an application cannot be started.

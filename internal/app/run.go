@@ -125,6 +125,8 @@ func (s *server) happened(e event) error {
 		s.asked = append(s.asked, e.tell)
 	case unused:
 		s.retire(e.generation)
+	case socketLeft:
+		s.left(e)
 	case doorDrained:
 		s.drained++
 	case loopEnded:

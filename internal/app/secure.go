@@ -1,92 +1,70 @@
 package app
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 
 	"rickhouse/internal/certs"
 	"rickhouse/internal/chain"
+	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 )
 
-// listen opens the listening sockets. With TLS all are TLS but Unix sockets, and
-// what was written as http://.
-func (s *server) listen() error {
-	bind := s.cfg.General.Bind
-	if len(s.cfg.Routes) == 0 { // a forward proxy and nothing else
-		bind = nil
-	}
-	for _, b := range bind {
-		l, err := s.listenOn(b, s.cfg.Certs.On())
-		if err != nil {
-			return err
-		}
-		s.listeners = append(s.listeners, l)
-	}
-	if s.cfg.Certs.RedirectHTTP == "" {
-		return nil
-	}
-	if s.httpsPort() == 0 {
-		return errors.New("redirect_http has nowhere to send clients: no address in bind is TLS")
-	}
-	var err error
-	s.redirect, err = s.listenOn(s.cfg.Certs.RedirectHTTP, false)
-	return err
+// certificates are those of a configuration. The zero value has none.
+type certificates struct {
+	store *certs.Store // nil without TLS
+	cfg   certs.Config
+	parts certs.Parts
 }
 
-func (s *server) listenOn(address string, secure bool) (*listen.Listener, error) {
-	addr, err := listen.Parse(address)
-	if err != nil {
-		return nil, err
+// openCerts gets the certificates that cfg wants at some sockets: those of now, if
+// nothing about them is different.
+func (s *server) openCerts(cfg config.Server, at *listening) (certificates, error) {
+	if !cfg.Certs.On() {
+		return certificates{}, nil
 	}
-	addr.TLS = secure && !addr.HTTP && addr.Path == "" && addr.Gateway == ""
-	return listen.Listen(addr, s.cfg.Listen)
-}
-
-// all are the listening sockets there are.
-func (s *server) all() []*listen.Listener {
-	list := slices.Concat(s.listeners, s.forward.listeners)
-	if s.redirect != nil {
-		list = append(list, s.redirect)
-	}
-	return list
-}
-
-// openCerts gets the certificates.
-func (s *server) openCerts() error {
-	if !s.cfg.Certs.On() {
-		return nil
-	}
-	p := certs.Parts{Log: s.log, Protocols: []string{"http/1.1"}, Domains: s.cfg.Hosts()}
-	if !s.cfg.HTTP2.Off {
+	p := certs.Parts{Log: s.log, Protocols: []string{"http/1.1"}, Domains: cfg.Hosts()}
+	if !cfg.HTTP2.Off {
 		p.Protocols = []string{"h2", "http/1.1"}
 	}
-	for _, l := range s.listeners {
+	for _, l := range at.listeners {
 		if a := l.Addr(); a.TLS {
 			p.Hosts = append(p.Hosts, a.Host)
-			p.TLSPort = s.httpsPort()
+			p.TLSPort = at.httpsPort()
 		}
 	}
-	if s.redirect != nil {
-		p.HTTPPort = s.redirect.Addr().Port
+	if at.redirect != nil {
+		p.HTTPPort = at.redirect.Addr().Port
 	}
-	if mode := s.cfg.Certs.Source.Mode; mode == certs.Internal || mode == certs.Auto {
+	if mode := cfg.Certs.Source.Mode; mode == certs.Internal || mode == certs.Auto {
 		dir, err := dataFolder(s.env.Getenv)
 		if err != nil {
-			return fmt.Errorf("tls = %q: %w", string(mode), err)
+			return certificates{}, fmt.Errorf("tls = %q: %w", string(mode), err)
 		}
 		p.Data = dir
 	}
-	var err error
-	s.certs, err = certs.Open(s.cfg.Certs, p)
-	return err
+	if now := s.certs; now.store != nil && reflect.DeepEqual(now.cfg, cfg.Certs) && reflect.DeepEqual(now.parts, p) {
+		return now, nil
+	}
+	store, err := certs.Open(cfg.Certs, p)
+	return certificates{store, cfg.Certs, p}, err
+}
+
+// useCerts has handshakes go by other certificates from now on.
+func (s *server) useCerts(next certificates) {
+	before := s.certs
+	s.certs = next
+	s.handshakes.Store(next.store)
+	if before.store != nil && before.store != next.store {
+		before.store.Close()
+	}
 }
 
 // dataFolder is where certificates are kept: a folder of the service, or of the
@@ -108,24 +86,21 @@ func dataFolder(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".local", "share", "rickhouse"), nil
 }
 
-// httpsPort is the port of the first address that is TLS, or 0.
-func (s *server) httpsPort() int {
-	for _, l := range s.listeners {
-		if l.Addr().TLS {
-			return l.Addr().Port
-		}
-	}
-	return 0
-}
-
 // tlsParts is what the front needs of TLS, or nil.
 func (s *server) tlsParts() *http1.TLS {
-	if s.certs == nil {
+	if s.certs.store == nil {
 		return nil
 	}
+	now := s.handshakes.Load
+	secure := &tls.Config{
+		MinVersion: tls.VersionTLS12, // the store's own, which may be higher, holds
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			return now().TLS().GetConfigForClient(hello)
+		},
+	}
 	t := &http1.TLS{
-		TLSConfig: loop.TLSConfig{TLS: s.certs.TLS(), Handshakes: loop.NewHandshakes(runtime.GOMAXPROCS(0))},
-		Describe:  s.certs.Describe,
+		TLSConfig: loop.TLSConfig{TLS: secure, Handshakes: loop.NewHandshakes(runtime.GOMAXPROCS(0))},
+		Describe:  func(state tls.ConnectionState) []byte { return now().Describe(state) },
 		HTTP3:     s.cfg.HTTP3.On,
 	}
 	if hsts := s.cfg.Certs.HSTS; hsts != "" {
@@ -136,15 +111,17 @@ func (s *server) tlsParts() *http1.TLS {
 
 // toHTTPS answers at redirect_http.
 func (s *server) toHTTPS() *chain.ToHTTPS {
-	return &chain.ToHTTPS{Port: s.httpsPort(), Challenge: s.certs.Challenge}
+	return &chain.ToHTTPS{Port: s.httpsPort(), Challenge: func(host, path string) (string, bool) {
+		return s.handshakes.Load().Challenge(host, path)
+	}}
 }
 
 // trust says how to trust certificates of tls = "internal".
 func (s *server) trust() {
-	if s.certs == nil || s.certs.Root() == "" {
+	if s.certs.store == nil || s.certs.store.Root() == "" {
 		return
 	}
-	root := s.certs.Root()
+	root := s.certs.store.Root()
 	if !s.tele.Err.Terminal {
 		s.log.Info("clients have to trust the development certificate authority once", "root", root)
 		return

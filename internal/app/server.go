@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rickhouse/internal/back/static"
@@ -16,7 +18,6 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http3"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	"rickhouse/internal/supervise"
@@ -34,21 +35,22 @@ type server struct {
 	tele   *telemetry.Telemetry
 	events *mailbox
 
-	loops     []*loop.Loop
-	lanes     []*supervise.Lane // one for each loop
-	shared    *supervise.SharedLane
-	running   sync.WaitGroup
-	listeners []*listen.Listener
-	redirect  *listen.Listener // of redirect_http, or nil
-	certs     *certs.Store     // nil without TLS
-	store     *spool.Store
-	pool      *static.Pool // for files; nil before it is needed
-	chains    *chain.Shared
-	front     *http1.Front
-	doors     []doors
-	http3     *http3.Front // nil without HTTP/3
-	quic      []quicSocket
-	forward   forwarder
+	loops   []*loop.Loop
+	lanes   []*supervise.Lane // one for each loop
+	shared  *supervise.SharedLane
+	running sync.WaitGroup
+	listening
+	leaving listening // sockets that are being closed
+	certs   certificates
+	// handshakes is what handshakes go by: the store of certs, for any goroutine.
+	handshakes atomic.Pointer[certs.Store]
+	store      *spool.Store
+	pool       *static.Pool // for files; nil before it is needed
+	chains     *chain.Shared
+	front      *http1.Front
+	doors      []doors
+	http3      *http3.Front // nil without HTTP/3
+	forward    forwarder
 
 	spawner *worker.Spawner // of applications; nil before there was one
 	root    string          // what the spawner's processes run
@@ -79,18 +81,17 @@ func newServer(cfg config.Server, env Environment, tele *telemetry.Telemetry) *s
 // start brings up everything but accepting.
 func (s *server) start() error {
 	var err error
-	if err := s.listen(); err != nil {
+	if s.listening, err = s.listen(s.cfg); err != nil {
 		return err
 	}
 	if err := s.listenForward(); err != nil {
 		return err
 	}
-	if err := s.listenUDP(); err != nil {
+	certificates, err := s.openCerts(s.cfg, &s.listening)
+	if err != nil {
 		return err
 	}
-	if err := s.openCerts(); err != nil {
-		return err
-	}
+	s.useCerts(certificates)
 	if s.store, err = spool.NewStore(s.cfg.Spool); err != nil {
 		return err
 	}
@@ -187,13 +188,11 @@ func (s *server) release() {
 	}
 	s.running.Wait()
 	s.closeHTTP3()
-	for _, l := range s.all() {
-		if err := l.Close(); err != nil {
-			s.log.Warn("cannot close a listening socket", "address", l.Addr().String(), "error", err)
-		}
+	for _, l := range slices.Concat(s.all(), s.leaving.all(), s.forward.listeners) {
+		s.closeListener(l)
 	}
-	if s.certs != nil {
-		s.certs.Close()
+	if s.certs.store != nil {
+		s.certs.store.Close()
 	}
 	if s.pool != nil {
 		s.pool.Close()

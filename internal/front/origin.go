@@ -47,6 +47,13 @@ func (o *Origin) Identify(req *exchange.Request) {
 	req.ServerAddr, req.ServerPort = o.addr, o.port
 }
 
+// Gate is a listening socket on one Loop, as all its connections see it, whichever
+// front serves them. It belongs to that Loop.
+type Gate struct {
+	// Leaving says that connections are to end once what has come is answered.
+	Leaving bool
+}
+
 // Handoff is a connection that another front end is to serve: whoever accepted
 // it found out that it speaks that one's protocol. It is given on the Loop of
 // Stream.
@@ -67,6 +74,8 @@ type Handoff struct {
 	TLS []byte
 	// Extra are fields that every final answer gets that has none of that name.
 	Extra []exchange.Field
+	// Gate is where it came in; nil for one that never leaves.
+	Gate *Gate
 	// Closed must be called once, on the Loop, when Stream is closed.
 	Closed func()
 }

@@ -18,6 +18,9 @@ type Addr struct {
 	Port int
 	// Path is the file of a Unix socket.
 	Path string
+	// Text is how the configuration writes it, where it comes from one. Parse leaves it
+	// empty.
+	Text string
 	// HTTP says that it was written as http://host:port: its connections are never
 	// TLS.
 	HTTP bool

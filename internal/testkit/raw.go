@@ -28,6 +28,18 @@ func (s *Server) Raw() (*Raw, error) {
 	return &Raw{Conn: c, r: bufio.NewReader(c)}, nil
 }
 
+// DialRaw opens a connection to an address, likewise.
+func DialRaw(network, address string) (*Raw, error) {
+	c, err := net.DialTimeout(network, address, Patience)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Now().Add(Patience)); err != nil {
+		return nil, err
+	}
+	return &Raw{Conn: c, r: bufio.NewReader(c)}, nil
+}
+
 // Send writes text as it is.
 func (r *Raw) Send(text string) error {
 	_, err := io.WriteString(r.Conn, text)

@@ -20,6 +20,8 @@ type Options struct {
 	// listens on a free port of the loopback.
 	Binary string
 	Args   []string
+	// Bound says that the configuration says where it listens.
+	Bound bool
 	// Dir is the current folder, Env the whole environment; nil inherits.
 	Dir string
 	Env []string
@@ -39,7 +41,7 @@ type Server struct {
 // Launch starts a server and does not wait for it to serve.
 func Launch(o Options) (*Server, error) {
 	args := append([]string{"serve"}, o.Args...)
-	if !slices.Contains(args, "-b") {
+	if !o.Bound && !slices.Contains(args, "-b") {
 		args = append(args, "-b", "127.0.0.1:0")
 	}
 	s := &Server{Log: &Log{}, cmd: exec.Command(o.Binary, args...), exited: make(chan struct{})}

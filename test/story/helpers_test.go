@@ -25,7 +25,14 @@ func application(t *testing.T, files map[string]string) string {
 // cleanly and leave no worker.
 func start(t *testing.T, dir string, args ...string) *testkit.Server {
 	t.Helper()
-	s, err := testkit.Start(testkit.Options{Binary: tools + "/rickhouse", Args: args, Dir: dir, Env: environment(dir)})
+	return startWith(t, testkit.Options{Args: args, Dir: dir})
+}
+
+// startWith is start with other options.
+func startWith(t *testing.T, o testkit.Options) *testkit.Server {
+	t.Helper()
+	o.Binary, o.Env = tools+"/rickhouse", environment(o.Dir)
+	s, err := testkit.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}

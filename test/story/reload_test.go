@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -199,9 +200,10 @@ func TestReloadUnderLoad(t *testing.T) {
 
 // What cannot be loaded changes nothing, under load either.
 func TestABadReloadChangesNothing(t *testing.T) {
-	good := reloadConfig("1", "text 1")
+	good := `bind = ["127.0.0.1:0"]
+` + reloadConfig("1", "text 1")
 	dir := application(t, map[string]string{"app.py": reloadApp, "bad.py": "1 / 0\n", "rickhouse.toml": good})
-	s := start(t, dir)
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
 	before, err := s.Workers(3)
 	if err != nil {
 		t.Fatal(err)
@@ -222,11 +224,12 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		text, says string
 		code       int
 	}{
-		"syntax":         {"bind = [", "rickhouse.toml:1:", 2},
-		"a mistake":      {other + "wrong = 1\n", "unknown key", 2},
-		"an import":      {strings.Replace(other, `"app:app"`, `"bad:app"`, 1), "ZeroDivisionError", 1},
-		"a folder":       {strings.Replace(other, `files = "."`, `files = "nowhere"`, 1), "nowhere", 2},
-		"restart needed": {"spool_quota = \"1GiB\"\n" + other, "spool_quota: 4GiB -> 1GiB: the server has to be started again", 1},
+		"syntax":          {"bind = [", "rickhouse.toml:1:", 2},
+		"a mistake":       {other + "wrong = 1\n", "unknown key", 2},
+		"an import":       {strings.Replace(other, `"app:app"`, `"bad:app"`, 1), "ZeroDivisionError", 1},
+		"a folder":        {strings.Replace(other, `files = "."`, `files = "nowhere"`, 1), "nowhere", 2},
+		"a taken address": {strings.Replace(other, `"127.0.0.1:0"`, `"127.0.0.1:0", "unix:taken.sock"`, 1), "in use", 1},
+		"restart needed":  {"spool_quota = \"1GiB\"\n" + other, "spool_quota: 4GiB -> 1GiB: the server has to be started again", 1},
 	} {
 		configure(t, dir, test.text)
 		if code, out := reload(t, dir); code != test.code || !strings.Contains(out, test.says) {
@@ -239,6 +242,78 @@ func TestABadReloadChangesNothing(t *testing.T) {
 	if err != nil || fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Errorf("the workers were %v, and are %v, %v", before, after, err)
 	}
+}
+
+// Addresses come and go while others are used. What has come by one that goes is
+// answered, and its clients are told to use another.
+func TestReloadOfAddresses(t *testing.T) {
+	config := func(addresses ...string) string {
+		return "bind = [\"127.0.0.1:0\"" + strings.Join(append([]string{""}, addresses...), ", ") + "]\n" + reloadConfig("1", "text")
+	}
+	dir := application(t, map[string]string{"app.py": reloadApp, "rickhouse.toml": config(`"unix:a.sock"`)})
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
+	l := &traffic{t: t}
+	defer l.end()
+	l.begin(s, []string{"/", "/text"}, func(string, string) bool { return true })
+	dial := func(name string) *testkit.Raw {
+		t.Helper()
+		raw, err := testkit.DialRaw("unix", filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	const request = "GET %s HTTP/1.1\r\nHost: story\r\n\r\n"
+	idle, busy := dial("a.sock"), dial("a.sock")
+	defer busy.Close()
+	defer idle.Close()
+	for _, raw := range []*testkit.Raw{idle, busy} {
+		if err := raw.Send(fmt.Sprintf(request, "/text")); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := raw.Read("GET"); err != nil || a.Status != 200 {
+			t.Fatalf("got %v, %v", a, err)
+		}
+	}
+	// The head of a request has come in part: the rest is waited for.
+	if err := busy.Send("GET /text HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	mustReload(t, dir, config(`"unix:b.sock"`))
+	l.more(20)
+	if _, err := idle.Read("GET"); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		t.Errorf("an idle connection of an address that is gone gets %v", err)
+	}
+	if err := busy.Send("Host: story\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := busy.Read("GET"); err != nil || a.Status != 200 {
+		t.Errorf("a request of an address that is gone gets %v, %v", a, err)
+	}
+	if _, err := busy.Read("GET"); err == nil {
+		t.Error("a connection of an address that is gone stays open")
+	}
+	if _, err := net.Dial("unix", filepath.Join(dir, "a.sock")); err == nil {
+		t.Error("an address that is gone can be reached")
+	}
+	other := dial("b.sock")
+	if err := other.Send(fmt.Sprintf(request, "/text")); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := other.Read("GET"); err != nil || a.Status != 200 {
+		t.Errorf("a new address gives %v, %v", a, err)
+	}
+	_ = other.Close()
+	// An address that went can come again, once it is closed.
+	configure(t, dir, config(`"unix:a.sock"`))
+	err := testkit.Until(testkit.Patience, func() (bool, string) {
+		code, out := reload(t, dir)
+		return code == 0, out
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	l.more(20)
 }
 
 // Many reloads leave no descriptor, and no worker, behind.

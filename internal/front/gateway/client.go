@@ -151,7 +151,7 @@ func (c *conn) over() {
 		return
 	}
 	w := c.w
-	if w.cut || !c.p.end(c) || c.d.draining {
+	if w.cut || !c.p.end(c) || c.draining() {
 		w.close = true
 	}
 	c.state = ending

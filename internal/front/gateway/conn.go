@@ -29,6 +29,7 @@ type conn struct {
 	handler    exchange.Handler
 	s          loop.Stream
 	w          *work
+	gate       *front.Gate
 	closed     func()
 	timer      loop.Timer
 	timerAt    int64 // when timer is set to
@@ -56,7 +57,7 @@ type timeout conn
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, p: newProtocol(h.Addr.Gateway), o: d.origin(h.Addr), handler: h.Handler, s: h.Stream, closed: h.Closed, port: h.Remote.Port()}
+	c := &conn{d: d, p: newProtocol(h.Addr.Gateway), o: d.origin(h.Addr), handler: h.Handler, s: h.Stream, gate: h.Gate, closed: h.Closed, port: h.Remote.Port()}
 	if c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
@@ -206,7 +207,7 @@ func (c *conn) step() bool {
 // wake ends idling, if something has come.
 func (c *conn) wake() bool {
 	if c.w == nil {
-		if c.eof || c.d.draining && c.requests > 0 {
+		if c.eof || c.draining() && c.requests > 0 {
 			c.close(false)
 		}
 		return false

@@ -67,7 +67,7 @@ func (d *Door) Serve(h front.Handoff) {
 	h.Stream.SetHandler(c)
 	d.conns.push(c)
 	d.counters.Open++
-	c.await(d.patience(int64(d.f.common.HeaderTimeout)))
+	c.await(c.patience(int64(d.f.common.HeaderTimeout)))
 	if len(h.Read) > 0 {
 		c.w = d.take(c)
 		c.w.in = append(c.w.in, h.Read...)
@@ -87,9 +87,12 @@ func (d *Door) stranger(h front.Handoff) {
 	h.Closed()
 }
 
+// draining reports whether c is to end as soon as what has come is answered.
+func (c *conn) draining() bool { return c.d.draining || c.gate != nil && c.gate.Leaving }
+
 // patience is how long is waited at most.
-func (d *Door) patience(wait int64) int64 {
-	if d.draining {
+func (c *conn) patience(wait int64) int64 {
+	if c.draining() {
 		return min(wait, firstOctets)
 	}
 	return wait
@@ -127,9 +130,18 @@ func (d *Door) Evict() bool {
 // Drain has every connection finish the request that has come, and close.
 func (d *Door) Drain() {
 	d.draining = true
+	d.release(func(*conn) bool { return true })
+}
+
+// Leave does so for the connections of one Gate.
+func (d *Door) Leave(g *front.Gate) {
+	d.release(func(c *conn) bool { return c.gate == g })
+}
+
+func (d *Door) release(some func(c *conn) bool) {
 	d.conns.each(func(c *conn) {
 		switch {
-		case c.state != idle:
+		case c.state != idle || !some(c):
 		case c.requests == 0:
 			c.await(firstOctets)
 		default:

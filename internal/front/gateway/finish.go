@@ -87,7 +87,7 @@ func (c *conn) leaveLingering() {
 	c.d.give(w)
 	c.state = lingering
 	c.full = false
-	c.until = c.d.l.Now() + c.d.patience(lingerTime)
+	c.until = c.d.l.Now() + c.patience(lingerTime)
 	c.d.conns.push(c)
 	c.want()
 	c.arm()

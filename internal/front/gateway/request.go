@@ -40,11 +40,11 @@ func (c *conn) rest() {
 	w := c.w
 	c.w = nil
 	c.d.give(w)
-	if c.d.draining && c.requests > 0 {
+	if c.draining() && c.requests > 0 {
 		c.close(false)
 		return
 	}
-	c.await(c.d.patience(int64(c.d.f.common.IdleTimeout)))
+	c.await(c.patience(int64(c.d.f.common.IdleTimeout)))
 }
 
 // begin hands the request whose variables are complete on.

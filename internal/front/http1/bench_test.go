@@ -94,7 +94,7 @@ func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 }
 
 func (d *Door) fakeConn(s loop.Stream) *conn {
-	c := d.newConn(d.newEntrance(listen.Addr{Host: "127.0.0.1", Port: 80}, d.f.parts.Handler), netip.MustParseAddrPort("127.0.0.1:1234"))
+	c := d.newConn(d.newEntrance(d.newGate(nil), listen.Addr{Host: "127.0.0.1", Port: 80}, d.f.parts.Handler), netip.MustParseAddrPort("127.0.0.1:1234"))
 	c.opened(s)
 	return c
 }

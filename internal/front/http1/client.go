@@ -76,7 +76,7 @@ func (c *conn) head(x *exchange.Exchange) {
 		return
 	}
 	w.Begin(x, framing)
-	w.close = w.close || c.eof && w.buffered() == 0 || c.d.draining
+	w.close = w.close || c.eof && w.buffered() == 0 || c.draining()
 	switch framing {
 	case wire.ByClose:
 		w.close = true
@@ -91,7 +91,7 @@ func (c *conn) reply(x *exchange.Exchange) *wire.Reply {
 	r.Version = max(x.Request.Version, exchange.HTTP10)
 	r.Head = x.Request.IsHead()
 	r.Connect = x.Request.Form == exchange.AuthorityForm
-	r.Close = w.close || c.d.draining || c.eof && w.buffered() == 0
+	r.Close = w.close || c.draining() || c.eof && w.buffered() == 0
 	r.Date = c.d.l.Date()
 	r.Extra = c.o.Extra
 	return r
@@ -259,7 +259,7 @@ func (c *conn) over() {
 	c.advancing = true
 	c.finish()
 	c.advancing = false
-	if c.state == reading || c.state == skipping || c.state == idle && c.d.draining {
+	if c.state == reading || c.state == skipping || c.state == idle && c.draining() {
 		c.touch()
 	}
 	if c.state != closed {

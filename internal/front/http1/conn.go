@@ -71,13 +71,17 @@ func (c *conn) opened(s loop.Stream) {
 	d.f.open.Add(1)
 	d.counters.Accepted++
 	d.counters.Open++
-	c.rest(d.patience())
+	c.o.gate.open++
+	c.rest(c.patience())
 }
 
+// draining reports whether c is to end as soon as what has come is answered.
+func (c *conn) draining() bool { return c.d.draining || c.o.gate.Leaving }
+
 // patience is how long a connection that has sent nothing is waited for.
-func (d *Door) patience() int64 {
-	wait := int64(d.f.cfg.HeaderTimeout)
-	if d.draining {
+func (c *conn) patience() int64 {
+	wait := int64(c.d.f.cfg.HeaderTimeout)
+	if c.draining() {
 		wait = min(wait, firstOctets)
 	}
 	return wait
@@ -251,7 +255,7 @@ func (c *conn) step() bool {
 // It is not called within a Client method, where somebody may still have content
 // that would be read over.
 func (c *conn) wake() bool {
-	draining := c.d.draining
+	draining := c.draining()
 	if c.w == nil && draining && !c.eof {
 		c.fill()
 	}

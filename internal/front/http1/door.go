@@ -1,10 +1,10 @@
 package http1
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"rickhouse/internal/exchange"
@@ -64,12 +64,11 @@ type Door struct {
 	reply    wire.Reply
 	counters Counters
 
-	acceptors  []*loop.Acceptor
+	gates      []*gate
 	paused     bool
 	retry      loop.Timer
 	nextReport int64
 	draining   bool
-	rounds     int64 // when the last look for more connections is, at the latest
 	drained    func()
 }
 
@@ -82,7 +81,8 @@ func (d *Door) Serve(ln *listen.Listener) error {
 
 // ServeBy is Serve with another Handler for the requests that come this way.
 func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
-	o := d.newEntrance(ln.Addr(), h)
+	g := d.newGate(ln)
+	o := d.newEntrance(g, ln.Addr(), h)
 	a, err := d.l.Accept(ln.FD(), loop.AcceptConfig{
 		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(o, fd, remote) },
 		OnError: d.refused,
@@ -90,7 +90,8 @@ func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
-	d.acceptors = append(d.acceptors, a)
+	g.acceptor = a
+	d.gates = append(d.gates, g)
 	return nil
 }
 
@@ -98,7 +99,7 @@ func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
 // addr is where it came in.
 func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
 	remote, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
-	c := d.newConn(d.newEntrance(addr, d.f.parts.Handler), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+	c := d.newConn(d.newEntrance(d.newGate(nil), addr, d.f.parts.Handler), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
 	c.opened(d.l.AttachConn(nc, c))
 }
 
@@ -153,8 +154,10 @@ func (d *Door) pause() {
 		return
 	}
 	d.paused = true
-	for _, a := range d.acceptors {
-		a.Pause()
+	for _, g := range d.gates {
+		if g.acceptor != nil {
+			g.acceptor.Pause()
+		}
 	}
 	d.l.SetTimer(&d.retry, d.l.Now()+retryAfter)
 }
@@ -171,8 +174,10 @@ func (d *Door) unpause() {
 	}
 	d.paused = false
 	d.l.StopTimer(&d.retry)
-	for _, a := range d.acceptors {
-		a.Resume()
+	for _, g := range d.gates {
+		if !g.Leaving {
+			g.acceptor.Resume()
+		}
 	}
 }
 
@@ -193,16 +198,20 @@ func (d *Door) closed() {
 func (d *Door) Drain(done func()) {
 	d.drained = done
 	d.draining, d.paused = true, false
-	for _, a := range d.acceptors {
-		a.Pause()
+	d.l.StopTimer(&d.retry)
+	for _, g := range d.gates {
+		g.leave()
 	}
-	_ = d.takeIn() // again in shut
-	d.retry.Task = exchange.TaskFunc(d.shut)
-	d.l.SetTimer(&d.retry, d.l.Now()+lastOnes)
-	d.rounds = d.l.Now() + lastRounds
+	d.release(func(*conn) bool { return true })
+	d.checkDrained()
+}
+
+// release closes the idle ones of some connections, but for those on which nothing
+// has come yet.
+func (d *Door) release(some func(c *conn) bool) {
 	d.idle.each(func(c *conn) {
 		switch {
-		case c.state != idle:
+		case c.state != idle || !some(c):
 		case c.requests == 0:
 			c.until = min(c.until, d.l.Now()+firstOctets)
 			c.arm()
@@ -212,36 +221,9 @@ func (d *Door) Drain(done func()) {
 	})
 }
 
-// takeIn accepts what the kernel holds. An error says that some is left.
-func (d *Door) takeIn() error {
-	var errs []error
-	for _, a := range d.acceptors {
-		_, err := a.DrainBacklog()
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-// shut takes in what has come since, and ends accepting once there is nothing
-// else to wait for.
-func (d *Door) shut() {
-	err := d.takeIn()
-	if now := d.l.Now(); d.counters.Open > 0 && now < d.rounds {
-		d.l.SetTimer(&d.retry, now+lastOnes)
-		return
-	}
-	if err != nil {
-		d.f.parts.Log.Warn("some connections that the kernel had accepted are lost", "error", err)
-	}
-	for _, a := range d.acceptors {
-		a.Close()
-	}
-	d.acceptors = nil
-	d.checkDrained()
-}
-
 func (d *Door) checkDrained() {
-	if d.draining && d.acceptors == nil && d.counters.Open == 0 && d.drained != nil {
+	accepting := func(g *gate) bool { return g.acceptor != nil }
+	if d.draining && d.drained != nil && d.counters.Open == 0 && !slices.ContainsFunc(d.gates, accepting) {
 		d.l.Defer(exchange.TaskFunc(d.drained))
 		d.drained = nil
 	}
@@ -251,10 +233,9 @@ func (d *Door) checkDrained() {
 // Exchange are told by Gone with exchange.ErrShutdown at the end of the turn.
 func (d *Door) Close() {
 	d.draining, d.paused = true, false
-	for _, a := range d.acceptors {
-		a.Close()
+	for _, g := range d.gates {
+		g.close()
 	}
-	d.acceptors = nil
 	d.l.StopTimer(&d.retry)
 	cut := func(c *conn) { c.lost(exchange.ErrShutdown) }
 	d.idle.each(cut)

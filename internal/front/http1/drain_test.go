@@ -78,7 +78,7 @@ func TestDrainTakesInLateOnes(t *testing.T) {
 	running := s.dial().send(get("/running"))
 	x := wait(t, h.xs, "a request")
 	done := s.drain()
-	s.on(func() { s.door.rounds += int64(patience) })
+	s.on(func() { s.door.gates[0].until += int64(patience) })
 	for range 3 { // each at least a round after the one before
 		c := s.dial().send(get("/late"))
 		y := wait(t, h.xs, "the late one is served")

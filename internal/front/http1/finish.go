@@ -70,7 +70,7 @@ func (c *conn) nextRequest() bool {
 			c.close(false)
 			return false
 		}
-		return c.d.draining // wake looks for a last request
+		return c.draining() // wake looks for a last request
 	}
 	w.reset()
 	c.d.idle.push(c)
@@ -124,7 +124,7 @@ func (c *conn) leaveLingering() {
 	c.state = lingering
 	c.full, c.blocked = false, false
 	wait := lingerTime
-	if c.d.draining {
+	if c.draining() {
 		wait = min(wait, firstOctets)
 	}
 	c.until = c.d.l.Now() + wait
@@ -229,5 +229,5 @@ func (c *conn) hangUp(reset bool) {
 	c.unlink()
 	c.d.l.StopTimer(&c.timer)
 	c.s.Close(reset)
-	c.d.closed()
+	c.o.gate.closed()
 }

@@ -33,6 +33,9 @@ type Parts struct {
 	// Gateway is given each connection of a listener whose address has a Gateway: it
 	// is not HTTP. It counts likewise.
 	Gateway func(d *Door, h Handoff)
+	// Leave, if not nil, has the connections among those handed over on d's Loop that
+	// came by a Gate end once what has come is answered.
+	Leave func(d *Door, g *front.Gate)
 	// Evict, if not nil, closes the connection among those handed over on d's Loop
 	// that has been idle for longest, and reports whether there was one. It is
 	// asked where d has none itself and there are too many.
@@ -44,6 +47,9 @@ type Parts struct {
 
 // Config is what every front end is told; HTTP/1 has nothing of its own.
 type Config = front.Config
+
+// Gate is a listening socket on one Loop.
+type Gate = front.Gate
 
 // Handoff is a connection for another front end.
 type Handoff = front.Handoff

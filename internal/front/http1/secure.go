@@ -35,6 +35,7 @@ func altSvc(port int) exchange.Field {
 // entrance is a listening socket as its connections see it. It does not change.
 type entrance struct {
 	*front.Origin
+	gate    *gate
 	handler exchange.Handler
 	prior   bool // a client may begin with the preface of HTTP/2
 	once    bool // connections close after their first answer
@@ -43,17 +44,17 @@ type entrance struct {
 	clear *entrance
 }
 
-func (d *Door) newEntrance(a listen.Addr, h exchange.Handler) *entrance {
+func (d *Door) newEntrance(g *gate, a listen.Addr, h exchange.Handler) *entrance {
 	if !a.TLS {
-		return &entrance{Origin: front.NewOrigin(a), handler: h, prior: true}
+		return &entrance{Origin: front.NewOrigin(a), gate: g, handler: h, prior: true}
 	}
-	e := &entrance{Origin: front.NewOrigin(a), handler: h, tls: d.f.parts.TLS}
+	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: h, tls: d.f.parts.TLS}
 	e.Extra = e.tls.Extra
 	if e.tls.HTTP3 {
 		e.Extra = append(slices.Clone(e.Extra), altSvc(a.Port))
 	}
 	a.TLS = false
-	e.clear = &entrance{Origin: front.NewOrigin(a), handler: exchange.HandlerFunc(d.refuseCleartext), once: true}
+	e.clear = &entrance{Origin: front.NewOrigin(a), gate: g, handler: exchange.HandlerFunc(d.refuseCleartext), once: true}
 	return e
 }
 
@@ -94,7 +95,7 @@ func (c *conn) Secured(state tls.ConnectionState) {
 	case state.NegotiatedProtocol == protocolHTTP2 && d.f.parts.HTTP2 != nil:
 		c.handOff(d.f.parts.HTTP2)
 	default:
-		c.until = d.l.Now() + d.patience()
+		c.until = d.l.Now() + c.patience()
 		c.arm()
 	}
 }

@@ -27,6 +27,7 @@ type conn struct {
 	d          *Door
 	o          *front.Origin
 	handler    exchange.Handler
+	gate       *front.Gate
 	s          loop.Stream
 	tls        []byte
 	extra      []exchange.Field
@@ -74,7 +75,7 @@ type block struct {
 }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, o: d.origin(h.Addr), s: h.Stream, tls: h.TLS, extra: h.Extra, closed: h.Closed}
+	c := &conn{d: d, o: d.origin(h.Addr), s: h.Stream, tls: h.TLS, extra: h.Extra, gate: h.Gate, closed: h.Closed}
 	if c.handler = h.Handler; c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}

@@ -103,6 +103,15 @@ func (d *Door) Drain() {
 	d.conns.each((*conn).drain)
 }
 
+// Leave does so for the connections of one Gate.
+func (d *Door) Leave(g *front.Gate) {
+	d.conns.each(func(c *conn) {
+		if c.gate == g {
+			c.drain()
+		}
+	})
+}
+
 // Close cuts every connection at once. Servers that hold an Exchange are told by
 // Gone with exchange.ErrShutdown at the end of the turn.
 func (d *Door) Close() {

@@ -67,7 +67,7 @@ func (c *conn) proceed() {
 		return
 	}
 	now := c.d.l.Now()
-	if c.going == staying && c.d.draining {
+	if c.going == staying && (c.d.draining || c.gate != nil && c.gate.Leaving) {
 		c.drain()
 	}
 	if c.going == warned && now >= c.drainBy {
