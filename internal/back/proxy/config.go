@@ -149,7 +149,6 @@ func (c Config) Validate() error {
 	wrong(c.ScriptRoot != "" && (!strings.HasPrefix(c.ScriptRoot, "/") || strings.HasSuffix(c.ScriptRoot, "/")), "script_root: %q does not begin with /, or ends in one", c.ScriptRoot)
 	wrong(strings.ContainsAny(d.ScriptIndex, "/\x00"), "script_index: %q is not the name of a file", d.ScriptIndex)
 	wrong(!strings.HasPrefix(d.ScriptExtension, "."), "script_extension: %q does not begin with a dot", d.ScriptExtension)
-	wrong(c.ScriptRoot == "" && (c.ScriptIndex != "" || c.ScriptExtension != ""), "script_index and script_extension mean nothing without script_root")
 	_, _, err := parseStatuses(d.HealthStatus)
 	wrong(err != nil, "health_status: %v", err)
 	wrong(c.HealthFall < 0, "health_fall: %d is less than 0", c.HealthFall)
