@@ -317,7 +317,6 @@ func TestGatewayMistakes(t *testing.T) {
 		{Config{Upstreams: []string{"scgi://a:1"}, ScriptRoot: "srv"}, "script_root:"},
 		{Config{Upstreams: []string{"scgi://a:1"}, ScriptRoot: "/srv", ScriptIndex: "a/b"}, "script_index:"},
 		{Config{Upstreams: []string{"scgi://a:1"}, ScriptRoot: "/srv", ScriptExtension: "php"}, "script_extension:"},
-		{Config{Upstreams: []string{"scgi://a:1"}, ScriptIndex: "app.php"}, "without script_root"},
 	} {
 		if err := c.cfg.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v", c.cfg.Upstreams, err)
