@@ -95,8 +95,8 @@ func (u *upstream) parse(text string) error {
 		u.port = 0
 		return nil
 	}
-	if text := parsed.Port(); text != "" {
-		n, err := strconv.ParseUint(text, 10, 16)
+	if port := parsed.Port(); port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
 			return fmt.Errorf("%q: the port is not between 1 and 65535", text)
 		}
