@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rickhouse/internal/back/python"
+	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
@@ -20,11 +21,13 @@ import (
 // application is a Python application that runs. It belongs to the goroutine that
 // called Run, its app to home.
 type application struct {
-	cfg   config.App
-	home  *loop.Loop
-	app   *python.App
-	ready bool
-	info  wire.Info // once it is ready
+	cfg  config.App
+	home *loop.Loop
+	app  *python.App
+	// beside serves static files before app; nil if it does not.
+	beside *static.Beside
+	ready  bool
+	info   wire.Info // once it is ready
 	// failed is why it could not be started, or nil.
 	failed error
 	// users is how many generations it belongs to that are not closed.
@@ -90,6 +93,7 @@ func (s *server) startApp(c config.App) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.newBeside(a)
 	s.started++
 	s.apps[a] = struct{}{}
 	a.home.Post(exchange.TaskFunc(a.app.Start))

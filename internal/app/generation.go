@@ -68,7 +68,11 @@ func (s *server) answerer(g *generation, c config.Route, r *route.Route) error {
 // app returns the application of that name.
 func (g *generation) app(name string) exchange.Handler {
 	for _, a := range g.apps {
-		if a.cfg.Name == name {
+		switch {
+		case a.cfg.Name != name:
+		case a.beside != nil:
+			return a.beside
+		default:
 			return a.app
 		}
 	}

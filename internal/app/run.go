@@ -114,10 +114,12 @@ func (s *server) happened(e event) error {
 	switch e.kind {
 	case appReady:
 		e.app.ready, e.app.info = true, e.info
+		s.serveStatic(e.app)
 	case appFailed:
 		e.app.failed = e.err
 	case appStopped:
 		delete(s.apps, e.app)
+		s.closeStatic(e.app)
 		s.lostByUs += e.lost
 	case appOverdue:
 		s.stopApp(e.app, e.app.until)

@@ -200,6 +200,9 @@ func (s *server) release() {
 	for g := range s.generations {
 		g.close(s.warn)
 	}
+	for a := range s.apps {
+		s.closeStatic(a)
+	}
 	if s.spawner != nil {
 		s.spawner.Close()
 	}

@@ -64,9 +64,8 @@ class Start:
         atexit.register(lambda kept: None, self._link)
         _signals(self._stop)
         found = self._import(settings)
-        ready = partial(
-            self._ready, "python" if extension is None else "extension", extension is not None, found.interface
-        )
+        twin = "python" if extension is None else "extension"
+        ready = partial(self._ready, twin, extension is not None, found.interface, _static(settings, found.app))
         if found.interface == "asgi":
             self._serve_asgi(found.app, settings["threads"], extension is not None, ready)
             return
@@ -153,7 +152,7 @@ class Start:
         except BaseException as error:
             self._failed("import", report.one_line(error), report.trace(error))
 
-    def _ready(self, twin: str, recall: bool, interface: str) -> None:
+    def _ready(self, twin: str, recall: bool, interface: str, static: list[dict[str, str]]) -> None:
         ready = {
             "python": ".".join(map(str, sys.version_info[:3])),
             "implementation": sys.implementation.name,
@@ -162,6 +161,7 @@ class Start:
             "pid": os.getpid(),
             "interface": interface,
             "free_threaded": not getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "static": static,
         }
         self._send(frames.READY, ready)
 
@@ -178,6 +178,19 @@ class Start:
                 octets = octets[os.write(self._link_fd, octets) :]
             except OSError as error:
                 report.die(f"the link cannot be written: {error}")
+
+
+def _static(settings: dict[str, Any], app: Any) -> list[dict[str, str]]:
+    """Where the application has static files, if the front asks for that."""
+    if not settings.get("static"):
+        return []
+    # As main.py has it: nothing is written into the server's folder.
+    write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        from . import statics
+    finally:
+        sys.dont_write_bytecode = write_bytecode
+    return statics.find(app)
 
 
 def _move(fd: int) -> int:

@@ -26,6 +26,7 @@ type Config struct {
 	Environment       map[string]string `toml:"environment" default:"" help:"Variables added to the environment of the workers."`
 	StreamInput       bool              `toml:"stream_input" default:"false" help:"Give request content to the application while it arrives, instead of taking it in whole first."`
 	Twin              string            `toml:"twin" default:"auto" help:"Which side serves in the worker: extension (C), python, or auto, the extension where one fits the interpreter."`
+	Static            string            `toml:"static" default:"off" help:"auto serves the static files of a Django (STATIC_ROOT, once collectstatic has been run) or Flask application without it. They are public: what the application does before such a request is not done."`
 	StartTimeout      time.Duration     `toml:"start_timeout" default:"60s" help:"How long a worker may take to import the application."`
 	RequestTimeout    time.Duration     `toml:"request_timeout" default:"60s" help:"How long the application may run without a sign of progress. Then the answer is 504, or is cut, and the worker is replaced. ASGI: how long the head of the answer, or the decision about a WebSocket, may take; then the request is cancelled."`
 	RequestGrace      time.Duration     `toml:"request_grace" default:"10s" help:"How long the other requests of a worker that is to be replaced may take to finish. ASGI: how long a cancelled request may take to end, before its worker is replaced."`
@@ -118,6 +119,11 @@ func (c Config) Validate() error {
 	case "", "auto", "python", "extension":
 	default:
 		bad("twin", "%q is not auto, python or extension", c.Twin)
+	}
+	switch c.Static {
+	case "", "off", "auto":
+	default:
+		bad("static", "%q is not off or auto", c.Static)
 	}
 	switch c.Interface {
 	case "", "auto", "wsgi", "asgi":

@@ -50,7 +50,7 @@ func (p *place) spawn() *member {
 	}
 	a.members = append(a.members, m)
 	m.w = worker.Start(a.parts.Loop, a.parts.Spawner, a.parts.Program, wire.Settings{
-		Target: a.cfg.Target(), Directory: a.parts.Program.Directory, Interface: a.cfg.Interface,
+		Target: a.cfg.Target(), Static: a.cfg.Static == "auto", Directory: a.parts.Program.Directory, Interface: a.cfg.Interface,
 		Threads: a.cfg.Threads, Concurrency: a.cfg.Concurrency, Slots: a.slots(),
 		Workers: a.cfg.Workers, Worker: p.number, Name: a.parts.Name,
 		StreamInput: a.cfg.StreamInput, Twin: a.cfg.Twin, Server: a.parts.Server,

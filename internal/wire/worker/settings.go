@@ -8,6 +8,7 @@ import (
 // Settings is what HELLO tells a worker.
 type Settings struct {
 	Target      string `json:"target"`
+	Static      bool   `json:"static,omitempty"` // READY is to say where static files are
 	Directory   string `json:"directory"`
 	Interface   string `json:"interface"`
 	Threads     int    `json:"threads"`
@@ -30,6 +31,16 @@ type Info struct {
 	PID            int    `json:"pid"`
 	Interface      string `json:"interface"`
 	FreeThreaded   bool   `json:"free_threaded"`
+	// Static is where the application has static files; none if Settings.Static is
+	// false.
+	Static []StaticFolder `json:"static"`
+}
+
+// StaticFolder is a folder of static files and the path, with a slash at both ends,
+// that they have below the mount point.
+type StaticFolder struct {
+	URL    string `json:"url"`
+	Folder string `json:"folder"`
 }
 
 // Failure is what FAILED tells the front.
