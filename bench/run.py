@@ -155,7 +155,12 @@ class Bench:
         run.mkdir(exist_ok=True)
         port = free_port()
         app = row.apps[peer.interface]
-        if row.path != "/":
+        if row.name == "routes":
+            _routes(run, port, row)
+        elif row.name == "proxy":
+            for name in ("nginx-upstream.conf", "nginx-proxy.conf", "haproxy.cfg", "rickhouse-proxy.toml"):
+                _fill(name, run, port)
+        elif row.path != "/":
             _files(run, port, row)
         elif peer.interface == "static":
             _static(run, port, row)
@@ -260,6 +265,23 @@ def _files(run: Path, port: int, row: rows.Row) -> None:
     file.write_bytes(row.content)
     _fill("nginx-files.conf", run, port)
     _fill("rickhouse-files.toml", run, port)
+    _fill("rickhouse-gzip.toml", run, port)
+
+
+def _routes(run: Path, port: int, row: rows.Row) -> None:
+    """Write configurations of 10 and of 1,000 routes by host and by path, the last of which answers."""
+    kinds = (
+        'path = "/section{n}/*"',
+        'host = "shop{n}.example.com"',
+        'path = "/users/{{id}}/part{n}"',
+        'host = "*.tenant{n}.example.com"\npath = "/api/*"',
+    )
+    for count in (10, 1000):
+        text = f'bind = ["127.0.0.1:{port}"]\n'
+        for n in range(count - 1):
+            text += f"\n[[routes]]\n{kinds[n % len(kinds)].format(n=n)}\nstatus = 404\n"
+        text += f'\n[[routes]]\npath = "{row.path}"\nrespond = "{row.content.decode()}"\n'
+        (run / f"rickhouse-{count}-routes.toml").write_text(text)
 
 
 def _secure(run: Path, port: int) -> None:

@@ -102,7 +102,9 @@ def prepare(build: Path) -> tuple[Environment, dict[str, str]]:
     if why := system_package("nghttp2-client", shutil.which("h2load") is not None):
         raise InstallError(why)
     if why := system_package("nginx", shutil.which("nginx") is not None):
-        reasons["nginx"] = reasons["nginx-tls"] = why
+        reasons["nginx"] = reasons["nginx-tls"] = reasons["nginx-proxy"] = why
+    if why := system_package("haproxy", shutil.which("haproxy") is not None):
+        reasons["haproxy"] = why
     libev = system_package("libev-dev", has_header("ev.h"))
     environment = Environment(build / "venv")
     environment.create()

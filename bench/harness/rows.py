@@ -14,6 +14,11 @@ HELLO = b"Hello, World!"
 TEN_KB = b"0123456789abcdef" * 640
 FOUR_KB = TEN_KB[:4096]
 ONE_MB = b"0123456789abcdef" * 65_536
+# A table, as pages have them: it compresses to about a sixth.
+PAGE = b"".join(
+    b'<tr class="row%d"><td>%d</td><td><a href="/items/%d">Item %x</a></td></tr>\n' % (n % 2, n, n * 7919 % 10007, n**3)
+    for n in range(400)
+)
 IDLE = 10_000
 
 
@@ -38,6 +43,8 @@ class Row:
         head = f"Host: 127.0.0.1:{port}\r\n"
         if "close" in self.wrk:
             head += "Connection: close\r\n"
+        if "accept" in self.wrk:
+            head += f"Accept-Encoding: {self.wrk[self.wrk.index('accept') + 1]}\r\n"
         if "post" not in self.wrk:
             return f"GET {self.path} HTTP/1.1\r\n{head}\r\n".encode()
         head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(TEN_KB)}\r\n"
@@ -114,6 +121,33 @@ ROWS = (
         _FEW,
         wrk=("close",),
         path="/files/small.css",
+    ),
+    Row(
+        "gzip",
+        f"A page of {len(PAGE) / 1000:.0f} kB from a file, compressed for each request",
+        "closed",
+        _FILES,
+        PAGE,
+        (8,),
+        wrk=("accept", "gzip"),
+        path="/files/page.html",
+    ),
+    Row(
+        "routes",
+        "The last of many routes: a fixed answer of 13 octets",
+        "closed",
+        {"wsgi": "routes"},
+        HELLO,
+        (32,),
+        path="/last/of/all",
+    ),
+    Row(
+        "proxy",
+        "Reverse proxy to a Unix socket: 13 octets",
+        "closed",
+        {"wsgi": "proxy", "static": "proxy"},
+        HELLO,
+        _FEW,
     ),
     Row("asgi-hello", "ASGI hello: 13 octets", "closed", _asgi("asgi:hello"), HELLO, _FEW),
     Row(

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FILES = ("static", "static1m", "static-close")
+FILES = ("static", "static1m", "static-close", "gzip")
 CLOSED = ("hello", "10kb", "echo", "flask", "close")
 MIXED = ("mixed4", "mixed2")
 ASGI = ("asgi-hello", "asgi-echo", "fastapi", "await", "ws", "sse")
+
+# The upstream of the row `proxy`: not measured, as it is below the process that was started.
+UPSTREAM = "rm -f {run}/upstream.sock; nginx -e stderr -c {run}/nginx-upstream.conf & exec "
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,24 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, *FILES, "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, *FILES, "routes", "proxy", "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
         row_args=dict.fromkeys(("tls", "handshake"), ("--tls", "{cert},{key}")),
-        row_argv=dict.fromkeys(FILES, ("{rickhouse}", "serve", "-c", "{run}/rickhouse-files.toml")),
+        row_argv={
+            **dict.fromkeys(FILES, ("{rickhouse}", "serve", "-c", "{run}/rickhouse-files.toml")),
+            "gzip": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-gzip.toml"),
+            "routes": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-1000-routes.toml"),
+            "proxy": ("sh", "-c", UPSTREAM + "{rickhouse} serve -c {run}/rickhouse-proxy.toml"),
+        },
+    ),
+    Peer(
+        "rickhouse-10-routes",
+        "wsgi",
+        ("{rickhouse}", "serve", "-c", "{run}/rickhouse-10-routes.toml"),
+        ("routes",),
+        "As rickhouse in this row, with 10 routes in place of 1,000.",
+        version=("{rickhouse}", "version"),
     ),
     Peer(
         "bjoern",
@@ -203,5 +219,21 @@ PEERS = (
         "TLS in front of the same application behind our server on a Unix socket, with connections to it kept open. "
         "One process that is its own master, so that the front's CPU is nginx's alone.",
         version=("nginx", "-v"),
+    ),
+    Peer(
+        "nginx-proxy",
+        "static",
+        ("sh", "-c", UPSTREAM + "nginx -e stderr -c {run}/nginx-proxy.conf"),
+        ("proxy",),
+        "One process, no log, connections to the upstream kept open.",
+        version=("nginx", "-v"),
+    ),
+    Peer(
+        "haproxy",
+        "static",
+        ("sh", "-c", UPSTREAM + "haproxy -db -f {run}/haproxy.cfg"),
+        ("proxy",),
+        "One thread, no log, connections to the upstream kept open and shared (`http-reuse always`).",
+        version=("haproxy", "-v"),
     ),
 )
