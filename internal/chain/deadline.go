@@ -128,7 +128,7 @@ func (t *deadlineTap) Run() {
 	case !t.headed:
 		t.answer()
 	case last && t.d.cfg.AnswerTimeout > 0:
-		t.giveUp(t.d.tooLong)
+		t.giveUp(t.x.Server, t.d.tooLong)
 	}
 }
 
@@ -140,20 +140,22 @@ func (t *deadlineTap) answer() {
 	r.Status, r.ContentLength = t.d.late.Status, int64(len(t.d.lateText))
 	r.Add("Content-Type", "text/plain; charset=utf-8")
 	x.Stats.Err = t.d.late
+	server := x.Server
+	x.Server = nowhere{}
 	t.headed, t.answered = true, true
 	t.client.Head(x)
 	if !x.Request.IsHead() {
 		t.client.Data(x, []byte(t.d.lateText))
 	}
-	t.giveUp(t.d.late)
+	t.giveUp(server, t.d.late)
 }
 
 // giveUp tells the Server that nobody waits. It still finishes the Exchange.
-func (t *deadlineTap) giveUp(cause error) {
+func (t *deadlineTap) giveUp(server exchange.Server, cause error) {
 	t.cut = cause
 	t.x.Canceled = true
-	if t.x.Server != nil {
-		t.x.Server.Gone(t.x, cause)
+	if server != nil {
+		server.Gone(t.x, cause)
 	}
 }
 

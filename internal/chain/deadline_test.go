@@ -38,6 +38,7 @@ func TestTimeouts(t *testing.T) {
 			if string(p.content) == "" || p.over() {
 				t.Error("the client was not answered, or x taken from the Server")
 			}
+			p.drain(p.waiting)
 			x.Answer(200, "late")
 		}, 504, "504 Gateway Timeout\n", false, true},
 		"a failure that comes late": {false, func(x *exchange.Exchange, p *peer) {
@@ -75,6 +76,9 @@ func TestTimeouts(t *testing.T) {
 				tt.do(x, p)
 				p.finish()
 				wait(p, time.Hour) // alarms that come late reach nobody
+				if a.drained > 0 && tt.status == 504 {
+					t.Errorf("the Server is told of %d octets that it did not send", a.drained)
+				}
 				if p.status != tt.status || string(p.content) != tt.content || (p.aborted != nil) != tt.aborted || (a.cause != nil) != tt.told {
 					t.Errorf("%d %q, aborted %v, told %v", p.status, p.content, p.aborted, a.cause)
 				}

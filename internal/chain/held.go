@@ -1,6 +1,8 @@
 package chain
 
 import (
+	"errors"
+
 	"rickhouse/internal/exchange"
 )
 
@@ -11,6 +13,16 @@ type held struct {
 	err   error // why the content is not whole
 	gone  error // why nobody waits
 }
+
+// nowhere is a Server that nothing matters to: that of an Exchange that was
+// answered in its Server's place, or that is finished when something is done,
+// whoever waits for it.
+type nowhere struct{}
+
+func (nowhere) Content(*exchange.Exchange, []byte)   {}
+func (nowhere) ContentEnd(*exchange.Exchange, error) {}
+func (nowhere) Drained(*exchange.Exchange, int)      {}
+func (nowhere) Gone(*exchange.Exchange, error)       {}
 
 // hold makes h the Server of x.
 func (h *held) hold(x *exchange.Exchange) {
@@ -27,8 +39,13 @@ func (h *held) ContentEnd(_ *exchange.Exchange, err error) { h.ended, h.err = tr
 // Drained implements exchange.Server.
 func (*held) Drained(*exchange.Exchange, int) {}
 
-// Gone implements exchange.Server.
-func (h *held) Gone(_ *exchange.Exchange, cause error) { h.gone = cause }
+// Gone implements exchange.Server. A client that only stopped sending may wait for
+// its answer.
+func (h *held) Gone(_ *exchange.Exchange, cause error) {
+	if !errors.Is(cause, exchange.ErrHalfClosed) {
+		h.gone = cause
+	}
+}
 
 // over reports whether there is nothing to go on with, and finishes x then.
 func (h *held) over(x *exchange.Exchange) bool {

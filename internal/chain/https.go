@@ -71,7 +71,7 @@ func hostOf(authority string) string {
 
 // challenge has the answer looked up, which may need a disk, and gives it.
 func (h *ToHTTPS) challenge(x *exchange.Exchange) {
-	x.Server = waiting{}
+	x.Server = nowhere{}
 	host, path, loop := string(x.Request.Host), string(x.Request.Path), x.Executor
 	go func() {
 		answer, ok := h.Challenge(host, path)
@@ -87,12 +87,3 @@ func (h *ToHTTPS) challenge(x *exchange.Exchange) {
 		}))
 	}()
 }
-
-// waiting is the Server of an Exchange whose answer is being looked for: it is
-// finished when that is done, whoever waits for it.
-type waiting struct{}
-
-func (waiting) Content(*exchange.Exchange, []byte)   {}
-func (waiting) ContentEnd(*exchange.Exchange, error) {}
-func (waiting) Drained(*exchange.Exchange, int)      {}
-func (waiting) Gone(*exchange.Exchange, error)       {}
