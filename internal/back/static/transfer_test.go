@@ -139,3 +139,22 @@ func TestResident(t *testing.T) {
 		t.Error("a file that the kernel has forgotten is said to be in memory")
 	}
 }
+
+// BenchmarkResident is what it costs to ask before each chunk that is in memory.
+func BenchmarkResident(b *testing.B) {
+	name := filepath.Join(b.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(pattern(chunk)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !resident(f, 0, chunk) {
+			b.Fatal("it is not in memory")
+		}
+	}
+}
