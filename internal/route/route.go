@@ -32,6 +32,7 @@ type Router struct {
 	routes []rule
 	index  *index
 	none   *exchange.Error
+	tunnel *exchange.Error
 }
 
 // rule is a Route, ready to be compared.
@@ -61,6 +62,7 @@ func New(routes []Route) *Router {
 	r := &Router{
 		routes: make([]rule, len(routes)),
 		none:   &exchange.Error{Status: http.StatusNotFound, Reason: "no route matches"},
+		tunnel: &exchange.Error{Status: http.StatusNotImplemented, Reason: "no route opens a tunnel"},
 	}
 	for i := range routes {
 		r.routes[i] = newRule(&routes[i])
@@ -134,7 +136,16 @@ func (a after) Serve(x *exchange.Exchange) { a.r.serve(x, a.from) }
 // Serve hands x to the first route that matches, or answers 404. It sets
 // x.Route. A stripping route, or a gateway in front, makes ScriptName the first
 // octets of Request.Path, which itself stays whole.
-func (r *Router) Serve(x *exchange.Exchange) { r.serve(x, 0) }
+//
+// CONNECT is answered 501 (RFC 9110 §9.3.6): an application that answers every
+// method 200 would become a tunnel. An extended CONNECT comes as GET.
+func (r *Router) Serve(x *exchange.Exchange) {
+	if string(x.Request.Method) == http.MethodConnect {
+		x.Fail(r.tunnel)
+		return
+	}
+	r.serve(x, 0)
+}
 
 func (r *Router) serve(x *exchange.Exchange, from int) {
 	var m match

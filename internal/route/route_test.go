@@ -113,6 +113,17 @@ func TestCatchAll(t *testing.T) {
 	}
 }
 
+// Whatever answers every method would open a tunnel.
+func TestNoTunnel(t *testing.T) {
+	a := &answer{}
+	x, cl := request("db:5432", "")
+	x.Request.Method = []byte("CONNECT")
+	New([]Route{{Config: Config{App: "web"}, Handler: a}}).Serve(x)
+	if cl.status != 501 || a.served != 0 {
+		t.Errorf("got %d, %d served", cl.status, a.served)
+	}
+}
+
 func TestServeAllocatesNothing(t *testing.T) {
 	r := New([]Route{
 		{Config: Config{Host: "*.example.com", App: "a"}, Handler: &answer{}},
