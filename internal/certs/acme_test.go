@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -126,6 +127,13 @@ func TestACME(t *testing.T) {
 			})
 			if !slices.Equal(leaf.DNSNames, []string{s.name}) {
 				t.Errorf("the certificate is for %v", leaf.DNSNames)
+			}
+			var told described
+			for _, name := range []string{strings.ToUpper(s.name), ""} {
+				text := s.store.Describe(tls.ConnectionState{ServerName: name, Version: tls.VersionTLS13})
+				if err := json.Unmarshal(text, &told); err != nil || told.ServerCert == nil || *told.ServerCert != toPEM(leaf) {
+					t.Errorf("an application is told %s of a client that asks for %q", text, name)
+				}
 			}
 			if text, ok := s.store.Challenge(s.name, "/.well-known/acme-challenge/other"); ok {
 				t.Errorf("a challenge that is none is answered with %q", text)

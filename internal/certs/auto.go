@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -99,6 +100,17 @@ func (a *auto) load(ctx context.Context, domains []string) {
 }
 
 func (a *auto) close() { a.cache.Stop() }
+
+// certificateFor is the certificate that a client which gives a name is shown, or
+// nil.
+func (a *auto) certificateFor(name string) *x509.Certificate {
+	for _, n := range []string{strings.ToLower(name), a.magic.DefaultServerName} {
+		if list := a.cache.AllMatchingCertificates(n); n != "" && len(list) > 0 {
+			return list[0].Leaf
+		}
+	}
+	return nil
+}
 
 // isChallenge reports whether a hello is that of an ACME server (RFC 8737).
 func isChallenge(hello *tls.ClientHelloInfo) bool {

@@ -31,7 +31,7 @@ type toldKey struct {
 // that are alike share it.
 func (s *Store) Describe(cs tls.ConnectionState) []byte {
 	st := s.now.Load()
-	cert := st.certificateFor(cs.ServerName)
+	cert := s.certificateFor(st, cs.ServerName)
 	if len(cs.PeerCertificates) > 0 {
 		return describe(cert, cs)
 	}
@@ -47,9 +47,11 @@ func (s *Store) Describe(cs tls.ConnectionState) []byte {
 	return b
 }
 
-// certificateFor is the certificate for a name; nil for "auto", which keeps that
-// to itself.
-func (st *state) certificateFor(name string) *x509.Certificate {
+// certificateFor is the certificate for a name, or nil.
+func (s *Store) certificateFor(st *state, name string) *x509.Certificate {
+	if s.auto != nil {
+		return s.auto.certificateFor(name)
+	}
 	if st.chooser == nil {
 		return nil
 	}
