@@ -203,6 +203,31 @@ func TestWebSocketsSurviveTheirWorker(t *testing.T) {
 	}
 }
 
+// The application is told 1005 of a client that closes without a code (RFC 6455
+// §7.1.5).
+func TestWebSocketClosesWithoutACode(t *testing.T) {
+	for _, twin := range []string{"auto", "python"} {
+		dir := application(t, map[string]string{
+			"app.py": asgiApp, "rickhouse.toml": "[apps.web]\nasgi = \"app:app\"\nworkers = 1\ntwin = \"" + twin + "\"\n",
+		})
+		s := start(t, dir)
+		for payload, code := range map[string]string{"": "1005", "\x0f\xa1bye": "4001"} {
+			raw, err := socket(s)
+			if err == nil {
+				err = say(raw, rfc6455.ConnClose, payload)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := hear(raw, rfc6455.ConnClose); err != nil || len(payload) == 0 && back != "" {
+				t.Errorf("%s: a close is answered with %q, %v", twin, back, err)
+			}
+			logged(t, s, "websocket: disconnect "+code, 1)
+			raw.Close()
+		}
+	}
+}
+
 func ask(t *testing.T, s *testkit.Server, method, path, content string) (int, string) {
 	t.Helper()
 	raw, err := s.Raw()
