@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import resource
 import signal
@@ -46,7 +47,7 @@ def _connect(port: int, timeout: float, tls: bool) -> socket.socket:
 def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -> tuple[int, bytes, int]:
     """Send request on a connection of its own; return the status, the content and the octets of the whole answer.
 
-    The answer must have a Content-Length.
+    The answer must have a Content-Length, or be chunked. Content that is compressed with gzip is decompressed.
     """
     with _connect(port, timeout, tls) as s:
         s.sendall(request)
@@ -57,24 +58,55 @@ def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -
                 raise ServerError(f"the answer ended in its head: {data[:80]!r}")
             data += more
         head, _, _ = data.partition(b"\r\n\r\n")
-        total = len(head) + 4 + content_length(head)
-        while len(data) < total:
+        content, total = None, 0
+        while content is None:
+            content, total = _content(head, data)
+            if content is not None:
+                break
             more = s.recv(65536)
             if not more:
                 raise ServerError("the answer ended in its content")
             data += more
     if len(data) != total:
         raise ServerError(f"{len(data) - total} octets follow the answer")
-    return int(head.split(b" ", 2)[1]), data[len(head) + 4 :], total
+    if field(head, b"content-encoding") == b"gzip":
+        content = gzip.decompress(content)
+    return int(head.split(b" ", 2)[1]), content, total
+
+
+def _content(head: bytes, data: bytes) -> tuple[bytes | None, int]:
+    """Return the content of an answer, or None if it is not whole, and how long the answer is."""
+    at = len(head) + 4
+    if field(head, b"transfer-encoding") != b"chunked":
+        total = at + content_length(head)
+        return (data[at:total] if len(data) >= total else None), total
+    content = b""
+    while (end := data.find(b"\r\n", at)) >= 0:
+        size = int(data[at:end], 16)
+        at = end + 2 + size + 2
+        if len(data) < at:
+            break
+        if size == 0:
+            return content, at
+        content += data[end + 2 : at - 2]
+    return None, 0
+
+
+def field(head: bytes, name: bytes) -> bytes:
+    """Return the value of a field of a response head, or nothing."""
+    for line in head.split(b"\r\n")[1:]:
+        found, _, value = line.partition(b":")
+        if found.strip().lower() == name:
+            return value.strip()
+    return b""
 
 
 def content_length(head: bytes) -> int:
     """Return the Content-Length of a response head."""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            return int(value)
-    raise ServerError("the answer has no Content-Length")
+    value = field(head, b"content-length")
+    if not value:
+        raise ServerError("the answer has no Content-Length")
+    return int(value)
 
 
 class Server:

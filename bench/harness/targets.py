@@ -64,6 +64,7 @@ TARGETS = (
     Target("CPU a request, static file of 4 KiB", "static", 32, "cpu_us", True, 0.8, "nginx"),
     Target("requests/s, static file of 1 MiB", "static1m", 32, "rps", False, 1, "nginx"),
     Target("CPU, a connection per static file", "static-close", 32, "cpu_us", True, 1.25, "nginx"),
+    Target("CPU a request, a page compressed with gzip", "gzip", 8, "cpu_us", True, 1, "nginx"),
     Target("CPU a request, 1,000 routes beside 10", "routes", 32, "cpu_us", True, 1.1, "rickhouse-10-routes"),
     Target("front's CPU a request, reverse proxy", "proxy", 32, "cpu_front_us", True, 1.1, "nginx-proxy"),
     Target("front's CPU a request, reverse proxy", "proxy", 32, "cpu_front_us", True, 1.1, "haproxy"),

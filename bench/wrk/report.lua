@@ -1,4 +1,5 @@
--- Arguments after "--": close (ask the server to close), post N (POST N octets).
+-- Arguments after "--": close (ask the server to close), post N (POST N octets), accept CODING
+-- (ask for that Content-Encoding).
 -- Prints one line of JSON after what wrk prints. The request is the same each
 -- time, so that wrk formats it once and no Lua runs while the load does.
 function init(args)
@@ -6,6 +7,9 @@ function init(args)
   while args[i] do
     if args[i] == "close" then
       wrk.headers["Connection"] = "close"
+    elseif args[i] == "accept" then
+      i = i + 1
+      wrk.headers["Accept-Encoding"] = args[i]
     elseif args[i] == "post" then
       i = i + 1
       wrk.method = "POST"
