@@ -24,6 +24,15 @@ type chooser struct {
 func (s *shard) pick(x *exchange.Exchange, tried []*peer) (p *peer, trial bool) {
 	peers := *s.p.peers.Load()
 	c := chooser{sh: s, x: x, now: s.l.Now(), tried: tried}
+	if s.p.sticky.name != "" {
+		if p := c.stuck(peers); p != nil {
+			if _, trial := p.available(c.now); !trial {
+				return p, false
+			} else if p.trying.CompareAndSwap(false, true) {
+				return p, true
+			}
+		}
+	}
 	for _, level := range [...]struct{ backup, desperate bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 		if level.desperate && s.p.cfg.Breaker {
 			break

@@ -379,6 +379,7 @@ func (w *call) head() {
 		w.sh.tunnels[w] = struct{}{}
 	}
 	c.arm()
+	w.stick()
 	x.Head()
 	if w.x == x && w.tunnel {
 		w.demand(window)

@@ -20,6 +20,9 @@ type Config struct {
 	Balance string `toml:"balance" default:"round_robin" enum:"round_robin,least_connections,random_two,hash" help:"How one of several upstreams is chosen: in turn, the one with the fewest requests, the better of two taken at random, or by hash_by."`
 	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
 
+	StickyCookie string `toml:"sticky_cookie" default:"" help:"The name of a cookie that brings a client back to the upstream it was given, as long as that is well; with none there is no such cookie."`
+	StickySecret string `toml:"sticky_secret" default:"a new one at each start" help:"What the cookie is signed with. Several servers before the same upstreams need the same."`
+
 	Host      string `toml:"upstream_host" default:"the client's" help:"The Host that upstreams see."`
 	Path      string `toml:"upstream_path" default:"normalized" enum:"normalized,raw" help:"The path that upstreams see: the one that routes compare, encoded anew, or the one that the client sent. A raw path may mean to the upstream what no route has looked at."`
 	Forwarded string `toml:"forwarded" default:"x-forwarded" enum:"x-forwarded,forwarded,both,none" help:"How upstreams are told of the client: X-Forwarded-For, -Proto, -Host and -Prefix, or Forwarded. What came with the request never passes."`
@@ -134,6 +137,8 @@ func (c Config) Validate() error {
 	if err := checkHashBy(d.HashBy); err != nil {
 		errs = append(errs, fmt.Errorf("hash_by: %w", err))
 	}
+	wrong(c.StickyCookie != "" && !wire.ValidName([]byte(c.StickyCookie)), "sticky_cookie: %q is not the name of a cookie", c.StickyCookie)
+	wrong(c.StickySecret != "" && len(c.StickySecret) < 16, "sticky_secret: it has less than 16 characters")
 	wrong(c.Host != "" && !wire.ValidAuthority([]byte(c.Host)), "upstream_host: %q is not a host, or a host and a port", c.Host)
 	wrong(!wire.ValidName([]byte(d.Via)), "via: %q is not a name", d.Via)
 	for key, v := range c.durations() {

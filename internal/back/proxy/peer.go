@@ -20,6 +20,7 @@ type peer struct {
 	tls       *tls.Config // nil for none
 	authority []byte
 	seed      uint64 // of its place among consistent hashes
+	token     []byte // what a client's cookie says of it
 	pools     []pool
 
 	active  atomic.Int64 // requests under way

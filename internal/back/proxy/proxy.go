@@ -45,6 +45,7 @@ type Proxy struct {
 	window   int // of answers
 	store    *spool.Store
 	memory   int
+	sticky   stickiness
 	measured bool // an upstream has to be told the length of content
 
 	hashKind, hashName string
@@ -57,6 +58,7 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	}
 	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, store: parts.Store, memory: min(parts.Memory, maxReplay)}
 	p.stop, p.stopNow = context.WithCancel(context.Background())
+	p.sticky = newStickiness(&p.cfg)
 	if p.cfg.NoAnswerBuffer {
 		p.window = directWindow
 	}
@@ -88,6 +90,7 @@ func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 		cfg: &p.cfg, log: p.log, name: name, addr: r.addr, weight: r.weight, backup: r.backup,
 		protocol: p.protocolOf(u.scheme), tls: p.tlsFor(u), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
 	}
+	peer.token = p.sticky.token(r.addr)
 	peer.pools = make([]pool, len(p.shards))
 	for i, s := range p.shards {
 		peer.pools[i].sh, peer.pools[i].peer = s, peer
