@@ -68,12 +68,8 @@ func (g *generation) same(c config.App) *application {
 
 // startApp starts an application: an event tells when it is ready.
 func (s *server) startApp(c config.App) (*application, error) {
-	if s.root == "" {
-		root, err := worker.Unpack(side.Files(), s.env.Getenv)
-		if err != nil {
-			return nil, err
-		}
-		s.root, s.spawner = root, worker.NewSpawner()
+	if s.spawner == nil {
+		s.spawner = worker.NewSpawner()
 	}
 	program, err := s.program(c)
 	if err != nil {
@@ -134,6 +130,23 @@ func (s *server) stopApp(a *application, until time.Time) {
 	}))
 }
 
+// unpack returns the folder of the Python side: one that others can reach, too,
+// for workers of another user.
+func (s *server) unpack(others bool) (string, error) {
+	i := 0
+	if others {
+		i = 1
+	}
+	if s.roots[i] == "" {
+		root, err := worker.Unpack(side.Files(), s.env.Getenv, others)
+		if err != nil {
+			return "", err
+		}
+		s.roots[i] = root
+	}
+	return s.roots[i], nil
+}
+
 // program says what the workers of an application run.
 func (s *server) program(c config.App) (worker.Program, error) {
 	dir := c.Directory
@@ -151,7 +164,17 @@ func (s *server) program(c config.App) (worker.Program, error) {
 	if err != nil {
 		return worker.Program{}, err
 	}
-	return worker.Program{Interpreter: interpreter, Root: s.root, Directory: dir, Environment: c.Environment}, nil
+	identity, err := worker.FindIdentity(c.User, c.Group, c.Groups)
+	if err != nil {
+		return worker.Program{}, err
+	}
+	root, err := s.unpack(identity != nil)
+	if err != nil {
+		return worker.Program{}, err
+	}
+	return worker.Program{
+		Interpreter: interpreter, Root: root, Directory: dir, Environment: c.Environment, Identity: identity, Title: c.DisplayName,
+	}, nil
 }
 
 // banner says what is served with a.

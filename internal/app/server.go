@@ -53,7 +53,7 @@ type server struct {
 	forward    forwarder
 
 	spawner *worker.Spawner // of applications; nil before there was one
-	root    string          // what the spawner's processes run
+	roots   [2]string       // what the spawner's processes run: of this user, and of others
 	started int             // applications, ever
 	apps    map[*application]struct{}
 

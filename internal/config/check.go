@@ -151,6 +151,14 @@ func (l *loader) application(a *App, path []string) {
 			l.mistake(l.originOf(path, "python").about("python", err.Error()))
 		}
 	}
+	if _, err := worker.FindIdentity(a.User, a.Group, a.Groups); err != nil {
+		for _, key := range []string{"user", "group", "groups"} {
+			if o, given := l.origins[join(slices.Concat(path, []string{key})...)]; given {
+				l.mistake(o.about(key, err.Error()))
+				break
+			}
+		}
+	}
 }
 
 func (l *loader) getenv(name string) string {

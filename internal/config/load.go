@@ -134,6 +134,12 @@ func absolute(key string, v any, base string) any {
 		return pages
 	}
 	switch s, _ := v.(string); {
+	case key == "python_path":
+		list := slices.Clone(v.([]string))
+		for i, dir := range list {
+			list[i] = from(base, dir)
+		}
+		return list
 	case key == "bind":
 		list := append([]string(nil), v.([]string)...)
 		for i, b := range list {

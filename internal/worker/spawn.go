@@ -62,16 +62,26 @@ type Program struct {
 	Directory string
 	// Environment is added to that of this process.
 	Environment map[string]string
+	// Identity is whom the processes run as; nil for whom this one does. HOME, USER
+	// and LOGNAME are its, unless Environment has them.
+	Identity *Identity
+	// Title, if not empty, is a last argument, which makes room for a title of that
+	// length where arguments are kept.
+	Title string
 }
 
 // command builds the command of one worker. link and ledger become its
 // descriptors 3 and 4.
 func (p Program) command(link, ledger, stdout, stderr *os.File) *exec.Cmd {
 	cmd := exec.Command(p.Interpreter, filepath.Join(p.Root, "main.py"))
+	if p.Title != "" {
+		cmd.Args = append(cmd.Args, p.Title)
+	}
 	cmd.Dir = p.Directory
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{link, ledger}
 	cmd.SysProcAttr = processAttributes()
+	cmd.SysProcAttr.Credential = p.Identity.credential()
 	env := os.Environ()
 	kept := env[:0]
 	for _, v := range env {
@@ -79,6 +89,7 @@ func (p Program) command(link, ledger, stdout, stderr *os.File) *exec.Cmd {
 			kept = append(kept, v)
 		}
 	}
+	kept = append(kept, p.Identity.environment()...)
 	for k, v := range p.Environment {
 		kept = append(kept, k+"="+v)
 	}
@@ -113,12 +124,26 @@ func (s *Spawner) spawn(p Program, ledger *os.File) (*process, error) {
 		return nil, fmt.Errorf("making a pipe for a worker: %w", err)
 	}
 	defer errW.Close()
+	if id := p.Identity; id != nil {
+		// Programs open /dev/stderr again, which asks whose the pipe is.
+		err = errors.Join(outW.Chown(int(id.UID), int(id.GID)), errW.Chown(int(id.UID), int(id.GID)))
+	}
+	if err != nil {
+		syscall.Close(ours)
+		outR.Close()
+		errR.Close()
+		return nil, fmt.Errorf("giving a worker its pipes: %w", err)
+	}
 	cmd := p.command(theirs, ledger, outW, errW)
 	if err := s.start(cmd); err != nil {
 		syscall.Close(ours)
 		outR.Close()
 		errR.Close()
-		return nil, fmt.Errorf("starting the interpreter %s in %s: %w", p.Interpreter, p.Directory, err)
+		as := ""
+		if p.Identity != nil {
+			as = fmt.Sprintf(" as user %d, group %d", p.Identity.UID, p.Identity.GID)
+		}
+		return nil, fmt.Errorf("starting the interpreter %s in %s%s: %w", p.Interpreter, p.Directory, as, err)
 	}
 	return &process{cmd: cmd, link: ours, stdout: outR, stderr: errR}, nil
 }

@@ -17,7 +17,9 @@ import (
 // content, and what is already there is compared octet by octet before it is
 // used, so a changed file is never run. Files are readable by everybody (a
 // worker may run as another user) and writable by nobody.
-func Unpack(files fs.FS, getenv func(string) string) (string, error) {
+//
+// With others set, the folder is one that other users can reach.
+func Unpack(files fs.FS, getenv func(string) string, others bool) (string, error) {
 	name, err := digest(files)
 	if err != nil {
 		return "", err
@@ -25,6 +27,9 @@ func Unpack(files fs.FS, getenv func(string) string) (string, error) {
 	var errs []error
 	for _, base := range cacheFolders(getenv) {
 		dir, err := unpackInto(files, base, name)
+		if err == nil && others && !reaches(dir) {
+			err = fmt.Errorf("%s is in a folder that other users cannot enter", dir)
+		}
 		if err == nil {
 			return dir, nil
 		}

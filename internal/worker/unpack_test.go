@@ -17,7 +17,7 @@ func TestUnpack(t *testing.T) {
 	getenv := func(name string) string {
 		return map[string]string{"XDG_CACHE_HOME": cache}[name]
 	}
-	dir, err := Unpack(files, getenv)
+	dir, err := Unpack(files, getenv, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestUnpack(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o444 {
 		t.Fatalf("main.py: %v, %v", info.Mode(), err)
 	}
-	again, err := Unpack(files, getenv)
+	again, err := Unpack(files, getenv, false)
 	if err != nil || again != dir {
 		t.Errorf("a second time: %q, %v", again, err)
 	}
@@ -48,7 +48,7 @@ func TestUnpack(t *testing.T) {
 			if same(files, dir) {
 				t.Fatal("the change goes unseen")
 			}
-			if again, err := Unpack(files, getenv); err != nil || again != dir {
+			if again, err := Unpack(files, getenv, false); err != nil || again != dir {
 				t.Fatalf("%q, %v", again, err)
 			}
 			if data, err := os.ReadFile(main); err != nil || string(data) != "print(1)\n" {
@@ -74,7 +74,7 @@ func TestUnpackElsewhere(t *testing.T) {
 			return blocked
 		}
 		return ""
-	})
+	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import signal
+import site
 import sys
 import sysconfig
 import threading
@@ -49,6 +50,10 @@ class Start:
         """Serve until STOP."""
         _streams()
         settings = self._hello()
+        if settings["umask"]:
+            os.umask(int(settings["umask"], 8))
+        if settings["display_name"]:
+            self._show(settings["display_name"])
         environ = Environ(settings["server"], settings["threads"], settings["workers"])
         extension = None if settings["twin"] == "python" else self._extension(settings["twin"] == "extension")
         if extension is not None:
@@ -99,6 +104,16 @@ class Start:
 
         _serve(partial(serve.serve, make_link, app, threads, ready, failed))
 
+    @staticmethod
+    def _show(title: str) -> None:
+        # As main.py has it: nothing is written into the server's folder.
+        write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            from .title import set_title
+        finally:
+            sys.dont_write_bytecode = write_bytecode
+        set_title(title)
+
     def _stop(self) -> None:
         """Stop serving. A signal handler may call it."""
         self._stopping = True
@@ -143,6 +158,7 @@ class Start:
 
     def _import(self, settings: dict[str, Any]) -> Found:
         target, directory = settings["target"], settings["directory"]
+        _add_folders(settings["python_path"])
         sys.path.insert(0, directory)
         sys.argv = [target]
         try:
@@ -211,12 +227,25 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
         "workers": 1,
         "twin": "auto",
         "server": "rickhouse",
+        "umask": "",
+        "display_name": "",
+        "python_path": [],
     }
     checked = defaults | settings
     for key, value in (defaults | {"target": ""}).items():
         if type(checked[key]) is not type(value) or checked[key] == 0:
             raise ValueError(f"{key} is {checked[key]!r}")
     return checked
+
+
+def _add_folders(folders: list[str]) -> None:
+    """Put folders first on sys.path, in their order, each followed by what its .pth files add."""
+    first: list[str] = []
+    for folder in folders:
+        before = len(sys.path)
+        site.addsitedir(folder)
+        first += [folder, *sys.path[before:]]
+    sys.path[:] = dict.fromkeys(first + sys.path)
 
 
 def _streams() -> None:

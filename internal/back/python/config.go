@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"rickhouse/internal/websocket"
@@ -23,6 +25,12 @@ type Config struct {
 	Concurrency       int               `toml:"concurrency" default:"10000" help:"ASGI: how many requests and WebSockets one worker holds at once."`
 	MaxRequests       int               `toml:"max_requests" default:"0, never" help:"After how many requests a worker is replaced. The next one is started first; the old one takes requests until then and ends when it holds none."`
 	MaxRequestsJitter int               `toml:"max_requests_jitter" default:"0" help:"Up to how many requests, by chance, a worker serves beyond max_requests, so that workers are not all replaced at once."`
+	User              string            `toml:"user" default:"that of the server" help:"The user the workers run as, by name or number; only root can choose."`
+	Group             string            `toml:"group" default:"that of the user" help:"The group the workers run as, likewise."`
+	Groups            []string          `toml:"groups" default:"those of the user" help:"The supplementary groups of the workers, likewise."`
+	Umask             string            `toml:"umask" default:"that of the server" help:"The permissions that files which workers make do not get, in octal, as \"0027\"."`
+	PythonPath        []string          `toml:"python_path" default:"" help:"Folders that come after the directory on sys.path, with what .pth files in them add."`
+	DisplayName       string            `toml:"display_name" default:"the command" help:"What ps and top show of the workers."`
 	Environment       map[string]string `toml:"environment" default:"" help:"Variables added to the environment of the workers."`
 	StreamInput       bool              `toml:"stream_input" default:"false" help:"Give request content to the application while it arrives, instead of taking it in whole first."`
 	Twin              string            `toml:"twin" default:"auto" help:"Which side serves in the worker: extension (C), python, or auto, the extension where one fits the interpreter."`
@@ -30,6 +38,7 @@ type Config struct {
 	StartTimeout      time.Duration     `toml:"start_timeout" default:"60s" help:"How long a worker may take to import the application."`
 	RequestTimeout    time.Duration     `toml:"request_timeout" default:"60s" help:"How long the application may run without a sign of progress. Then the answer is 504, or is cut, and the worker is replaced. ASGI: how long the head of the answer, or the decision about a WebSocket, may take; then the request is cancelled."`
 	RequestGrace      time.Duration     `toml:"request_grace" default:"10s" help:"How long the other requests of a worker that is to be replaced may take to finish. ASGI: how long a cancelled request may take to end, before its worker is replaced."`
+	InactivityTimeout time.Duration     `toml:"inactivity_timeout" default:"0, never" help:"After how long without a request a worker that has served some is replaced, to give memory back. The next one is started first."`
 	QueueLimit        int               `toml:"queue_limit" default:"1000" help:"How many requests may wait for a worker. More are answered 503."`
 	QueueDeadline     time.Duration     `toml:"queue_deadline" default:"30s" help:"How long a request may wait for a worker before it is answered 503."`
 	PresendTime       time.Duration     `toml:"presend_time" default:"1ms" help:"How much work, by expected time, a busy worker is sent ahead. Requests are recalled when another worker is free."`
@@ -130,9 +139,16 @@ func (c Config) Validate() error {
 	default:
 		bad("interface", "%q is not wsgi, asgi or auto", c.Interface)
 	}
+	if n, err := strconv.ParseUint(c.Umask, 8, 32); c.Umask != "" && (err != nil || n > 0o777) {
+		bad("umask", "%q is not a mode: write it in octal, as in 0027", c.Umask)
+	}
+	if strings.ContainsFunc(c.DisplayName, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(c.DisplayName) > maxTitle {
+		bad("display_name", "%.40q holds a control character, or is longer than %d octets", c.DisplayName, maxTitle)
+	}
 	for key, d := range map[string]time.Duration{
 		"start_timeout": c.StartTimeout, "request_timeout": c.RequestTimeout, "request_grace": c.RequestGrace,
 		"queue_deadline": c.QueueDeadline, "presend_time": c.PresendTime, "max_restart_delay": c.MaxRestartDelay,
+		"inactivity_timeout": c.InactivityTimeout,
 	} {
 		if d < 0 {
 			bad(key, "%v is less than 0", d)
@@ -148,6 +164,8 @@ type KeyError struct{ Key, Text string }
 func (e *KeyError) Error() string { return e.Key + ": " + e.Text }
 
 const (
+	// maxTitle is how long a display_name may be.
+	maxTitle = 255
 	// maxThreads leaves room in the ledger for what is sent ahead.
 	maxThreads = 128
 	// moreSlots is how many slots of the ledger there are besides those of what an

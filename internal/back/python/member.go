@@ -30,6 +30,7 @@ type member struct {
 	enough    int    // requests after which it is recycled; 0: never
 	steps     uint64 // requests that it began or ended
 	seen      uint64 // steps at the last turn of the recall timer
+	idleSince int64  // when it was done with the last of what it held
 	last      int64  // when the newest started request began
 	slow      bool   // a recall found it so; it is sent nothing ahead until it is done with something
 	silent    int64  // since when it does not read what it is sent, or 0; it is sent nothing
@@ -104,6 +105,7 @@ func (m *member) release(j *job) {
 	j.leave()
 	m.jobs[j.slot] = nil
 	j.m = nil
+	m.idleSince = m.app.parts.Loop.Now()
 }
 
 // requeue puts j where it came from: it is older than all that wait.

@@ -23,12 +23,14 @@ type place struct {
 	next    loop.Timer // starts the next worker
 	futile  int        // ends in a row without an answer
 	notNow  int64      // current is not to be recycled before
+	idle    loop.Timer // looks whether current has been idle for long
 }
 
 // newPlace makes a place without a worker.
 func (a *App) newPlace(number int) *place {
 	p := &place{app: a, number: number}
 	p.next.Task = exchange.TaskFunc(p.start)
+	p.idle.Task = exchange.TaskFunc(p.lookIdle)
 	return p
 }
 
@@ -54,6 +56,7 @@ func (p *place) spawn() *member {
 		Threads: a.cfg.Threads, Concurrency: a.cfg.Concurrency, Slots: a.slots(),
 		Workers: a.cfg.Workers, Worker: p.number, Name: a.parts.Name,
 		StreamInput: a.cfg.StreamInput, Twin: a.cfg.Twin, Server: a.parts.Server,
+		PythonPath: a.cfg.PythonPath, Umask: a.cfg.Umask, DisplayName: a.cfg.DisplayName,
 	}, m, a.parts.Output, a.log)
 	a.armWatch()
 	return m
@@ -133,8 +136,16 @@ const longLife = int64(10 * time.Second)
 // has served enough and goes on until then. Workers start one at a time: it may
 // have to be called again.
 func (p *place) recycle(now int64) {
+	if m := p.current; m != nil && m.enough != 0 && m.served >= m.enough {
+		p.renew(now, "a worker has served enough and is replaced")
+	}
+}
+
+// renew starts the worker that is to take the place of the current one, if that
+// can be now.
+func (p *place) renew(now int64, why string) {
 	a, m := p.app, p.current
-	if m == nil || m.enough == 0 || m.served < m.enough || p.coming != nil || a.stopping || now < p.notNow {
+	if p.coming != nil || a.stopping || now < p.notNow {
 		return
 	}
 	for _, o := range a.members {
@@ -146,15 +157,40 @@ func (p *place) recycle(now int64) {
 			return
 		}
 	}
-	a.log.Info("a worker has served enough and is replaced", "worker", p.number, "requests", m.served)
+	a.log.Info(why, "worker", p.number, "requests", m.served)
 	p.coming = p.spawn()
 }
 
 // ready is told that m, which was started, takes requests from now on.
 func (p *place) ready(m *member) {
+	p.watchIdle(m.app.parts.Loop.Now())
 	if p.coming == m {
 		old := p.current
 		p.current, p.coming = m, nil
 		old.retire()
 	}
+}
+
+// watchIdle looks again, inactivity_timeout from a time on, if there is one.
+func (p *place) watchIdle(from int64) {
+	a := p.app
+	if d := a.cfg.InactivityTimeout; d > 0 && !a.stopping && !p.idle.Active() {
+		a.parts.Loop.SetTimer(&p.idle, from+int64(d))
+	}
+}
+
+// lookIdle replaces a worker that has served something, and then nothing for
+// inactivity_timeout: one that has served nothing would follow itself.
+func (p *place) lookIdle() {
+	a, m := p.app, p.current
+	now := a.parts.Loop.Now()
+	from := now
+	if m != nil && m.served > 0 && m.load() == 0 {
+		if now-m.idleSince >= int64(a.cfg.InactivityTimeout) {
+			p.renew(now, "a worker has been idle for long and is replaced")
+		} else {
+			from = m.idleSince
+		}
+	}
+	p.watchIdle(from)
 }

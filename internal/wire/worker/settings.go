@@ -20,6 +20,11 @@ type Settings struct {
 	StreamInput bool   `json:"stream_input"`
 	Twin        string `json:"twin"`
 	Server      string `json:"server"`
+	// PythonPath are folders for sys.path, Umask is octal, DisplayName what ps shows;
+	// empty where there is none.
+	PythonPath  []string `json:"python_path,omitempty"`
+	Umask       string   `json:"umask,omitempty"`
+	DisplayName string   `json:"display_name,omitempty"`
 }
 
 // Info is what READY tells the front.
