@@ -28,6 +28,7 @@ test: build ## install what the tests need and run all of them
 	$(PYTHON) test/wsgi/run.py
 	$(PYTHON) test/asgi/run.py
 	$(PYTHON) test/http3/run.py
+	$(PYTHON) test/gateway/run.py
 	$(GO) test -count=1 -timeout $(STORYTIME) ./test/story/...
 
 race: build ## run the Go tests and the stories with the race detector
