@@ -111,7 +111,7 @@ func until(t *testing.T, what string, done func() bool) {
 
 // fake is an upstream whose connections a test plays.
 type fake struct {
-	t     *testing.T
+	t     testing.TB
 	l     net.Listener
 	conns atomic.Int64
 	url   string
@@ -136,7 +136,7 @@ func tcpFake(t *testing.T, play func(c *peerConn)) *fake {
 	return newFake(t, "tcp", "127.0.0.1:0", "", play)
 }
 
-func newFake(t *testing.T, network, address, url string, play func(c *peerConn)) *fake {
+func newFake(t testing.TB, network, address, url string, play func(c *peerConn)) *fake {
 	t.Helper()
 	l, err := net.Listen(network, address)
 	if err != nil {
