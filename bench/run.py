@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import h2, install, loads, machine, report, rows
+from harness import h2, install, loads, machine, prepare, report, rows
 from harness.install import BENCH
 from harness.server import Server, ServerError, free_port
 from peers.table import PEERS, Peer
@@ -108,6 +107,7 @@ class Bench:
             "workers": str(workers),
             "cert": str(run / "cert.pem"),
             "key": str(run / "key.pem"),
+            "flask": str(ROOT / "examples" / "flask"),
         }
 
     def _describe(self, peer: Peer) -> dict[str, str]:
@@ -155,18 +155,9 @@ class Bench:
         run.mkdir(exist_ok=True)
         port = free_port()
         app = row.apps[peer.interface]
-        if row.name == "routes":
-            _routes(run, port, row)
-        elif row.name == "proxy":
-            for name in ("nginx-upstream.conf", "nginx-proxy.conf", "haproxy.cfg", "rickhouse-proxy.toml"):
-                _fill(name, run, port)
-        elif row.path != "/":
-            _files(run, port, row)
-        elif peer.interface == "static":
-            _static(run, port, row)
-        if row.tls:
-            _secure(run, port)
-        argv = peer.command(row.name, self._values(app, port, row.workers, run))
+        values = self._values(app, port, row.workers, run)
+        prepare.write(row, run, values)
+        argv = peer.command(row.name, values)
         try:
             with Server(argv, BENCH / "apps", port, run / f"{peer.name}.log", row.tls) as server:
                 if row.kind == "h2":
@@ -196,7 +187,7 @@ class Bench:
                     lambda c=c: rows.measure_stream(row, server, self.load, c, self.o.seconds),
                 )
             return
-        loads.wrk(server.port, 32, 1, row.wrk, row.tls, row.path)
+        loads.wrk(server.port, 32, 1, row.load(), row.tls, row.path)
         if row.kind == "idle":
             self._measure(number, row, peer, 0, lambda: rows.measure_idle(row, server, self.load))
             return
@@ -249,55 +240,6 @@ def least_disturbed(measure: Callable[[], dict[str, Any]], patience: int) -> dic
         if again["others_cores"] < best["others_cores"]:
             best = again
     return best
-
-
-def _static(run: Path, port: int, row: rows.Row) -> None:
-    """Write the configuration and the file of nginx."""
-    name = row.apps["static"] + ".txt"
-    (run / name).write_bytes(row.content)
-    _fill("nginx.conf", run, port, name)
-
-
-def _files(run: Path, port: int, row: rows.Row) -> None:
-    """Write the folder of files, and who serves it."""
-    file = run / row.path.lstrip("/")
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(row.content)
-    _fill("nginx-files.conf", run, port)
-    _fill("rickhouse-files.toml", run, port)
-    _fill("rickhouse-gzip.toml", run, port)
-
-
-def _routes(run: Path, port: int, row: rows.Row) -> None:
-    """Write configurations of 10 and of 1,000 routes by host and by path, the last of which answers."""
-    kinds = (
-        'path = "/section{n}/*"',
-        'host = "shop{n}.example.com"',
-        'path = "/users/{{id}}/part{n}"',
-        'host = "*.tenant{n}.example.com"\npath = "/api/*"',
-    )
-    for count in (10, 1000):
-        text = f'bind = ["127.0.0.1:{port}"]\n'
-        for n in range(count - 1):
-            text += f"\n[[routes]]\n{kinds[n % len(kinds)].format(n=n)}\nstatus = 404\n"
-        text += f'\n[[routes]]\npath = "{row.path}"\nrespond = "{row.content.decode()}"\n'
-        (run / f"rickhouse-{count}-routes.toml").write_text(text)
-
-
-def _secure(run: Path, port: int) -> None:
-    """Make a certificate (ECDSA P-256), and write the configuration of nginx that proxies."""
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost")
-    files = ("-keyout", str(run / "key.pem"), "-out", str(run / "cert.pem"))
-    subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
-    _fill("nginx-tls.conf", run, port)
-
-
-def _fill(name: str, run: Path, port: int, file: str = "") -> None:
-    user = "user root;" if os.geteuid() == 0 else ""
-    text = (BENCH / "peers" / name).read_text()
-    for key, value in {"run": str(run), "port": str(port), "file": file, "user": user}.items():
-        text = text.replace("{" + key + "}", value)
-    (run / name).write_text(text)
 
 
 def main(argv: list[str]) -> int:

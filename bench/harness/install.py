@@ -102,7 +102,7 @@ def prepare(build: Path) -> tuple[Environment, dict[str, str]]:
     if why := system_package("nghttp2-client", shutil.which("h2load") is not None):
         raise InstallError(why)
     if why := system_package("nginx", shutil.which("nginx") is not None):
-        reasons["nginx"] = reasons["nginx-tls"] = reasons["nginx-proxy"] = why
+        reasons |= dict.fromkeys(("nginx", "nginx-tls", "nginx-proxy", "nginx+uwsgi", "nginx+gunicorn"), why)
     if why := system_package("haproxy", shutil.which("haproxy") is not None):
         reasons["haproxy"] = why
     libev = system_package("libev-dev", has_header("ev.h"))

@@ -61,7 +61,7 @@ def parse_wrk(out: str) -> dict[str, Any]:
     raise LoadError(f"wrk printed no figures: {out[-200:]}")
 
 
-def check_wrk(figures: dict[str, Any], answer_size: int) -> None:
+def check_wrk(figures: dict[str, Any], answer_size: float) -> None:
     """Raise LoadError unless every answer was there, 2xx or 3xx, and as large as the one that was compared."""
     wrong = {k: figures[k] for k in ("connect", "read", "write", "status", "timeout") if figures[k]}
     if wrong:
@@ -70,7 +70,7 @@ def check_wrk(figures: dict[str, Any], answer_size: int) -> None:
         raise LoadError("no request was answered")
     size = figures["bytes"] / figures["requests"]
     if abs(size - answer_size) > 0.02 * answer_size + 1:
-        raise LoadError(f"answers had {size:.0f} octets on average, the one that was compared {answer_size}")
+        raise LoadError(f"answers had {size:.0f} octets on average, the one that was compared {answer_size:.0f}")
 
 
 def open_loop(load: Path, flags: dict[str, str], seconds: float) -> Outcome:

@@ -20,6 +20,7 @@ PAGE = b"".join(
     for n in range(400)
 )
 IDLE = 10_000
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Row:
     open: dict[str, str] = field(default_factory=dict)  # flags of the open loop
     tls: bool = False
     path: str = "/"  # of a file of a folder, if it is not "/"
+    cycle: tuple[tuple[str, bytes], ...] = ()  # paths that are asked for in turn, and how the answer to each begins
 
-    def request(self, port: int) -> bytes:
+    def request(self, port: int, path: str = "") -> bytes:
         """Return the request that wrk will send, to compare its answer."""
         head = f"Host: 127.0.0.1:{port}\r\n"
         if "close" in self.wrk:
@@ -46,9 +48,20 @@ class Row:
         if "accept" in self.wrk:
             head += f"Accept-Encoding: {self.wrk[self.wrk.index('accept') + 1]}\r\n"
         if "post" not in self.wrk:
-            return f"GET {self.path} HTTP/1.1\r\n{head}\r\n".encode()
+            return f"GET {path or self.path} HTTP/1.1\r\n{head}\r\n".encode()
         head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(TEN_KB)}\r\n"
         return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + TEN_KB
+
+    def check(self, server: Server) -> float:
+        """Compare one answer of each kind, and return how large an answer is on average."""
+        if not self.cycle:
+            return server.check(self.request(server.port), self.content)
+        sizes = [server.check(self.request(server.port, path), begin, whole=False) for path, begin in self.cycle]
+        return sum(sizes) / len(sizes)
+
+    def load(self) -> tuple[str, ...]:
+        """Return the arguments of wrk's script."""
+        return (*self.wrk, "cycle", ",".join(path for path, _ in self.cycle)) if self.cycle else self.wrk
 
     def seconds(self, seconds: int) -> int:
         """Return how long a measurement lasts: tails of open loops need four times as many samples."""
@@ -65,6 +78,11 @@ _FEW = (1, 8, 32)
 
 
 _FILES = {"wsgi": "files", "static": "files"}
+
+
+_STATIC = ROOT / "examples" / "flask" / "static"
+_STYLE, _LABEL = (("/static/" + name, (_STATIC / name).read_bytes()) for name in ("style.css", "label.svg"))
+_PAGE = ("/", b"<!doctype html>")
 
 
 def _asgi(target: str) -> dict[str, str]:
@@ -149,6 +167,15 @@ ROWS = (
         HELLO,
         _FEW,
     ),
+    Row(
+        "stack",
+        "The Flask example with its static files: 8 of them to 2 pages",
+        "closed",
+        {"wsgi": "app:app", "stack": "app:app"},
+        b"",
+        (8, 32),
+        cycle=(*(_STYLE, _LABEL) * 2, _PAGE) * 2,
+    ),
     Row("asgi-hello", "ASGI hello: 13 octets", "closed", _asgi("asgi:hello"), HELLO, _FEW),
     Row(
         "asgi-echo",
@@ -204,14 +231,13 @@ def _cpu(used: process.Cpu, requests: int) -> dict[str, float]:
 
 def measure_closed(row: Row, server: Server, connections: int, seconds: int) -> dict[str, Any]:
     """Run wrk once."""
-    request = row.request(server.port)
-    size = server.check(request, row.content)
+    size = row.check(server)
     meter = Meter(server)
     with PeakWatch(server) as watch:
-        outcome = loads.wrk(server.port, connections, seconds, row.wrk, row.tls, row.path)
+        outcome = loads.wrk(server.port, connections, seconds, row.load(), row.tls, row.path)
         used, around = meter.read(outcome.generator_cpu)
     loads.check_wrk(outcome.figures, size)
-    server.check(request, row.content)
+    row.check(server)
     f = outcome.figures
     return {
         "requests": f["requests"],

@@ -2,7 +2,7 @@
 
 In a command, {python} and {bin} are the interpreter and the folder of programs of the benchmark's virtual
 environment, {rickhouse} our binary, {peers} this folder, {run} a scratch folder, {app} module:attribute, {port} and
-{workers} numbers. The working directory is bench/apps.
+{workers} numbers, {flask} the folder of the Flask example. The working directory is bench/apps.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, *FILES, "routes", "proxy", "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, *FILES, "routes", "proxy", "stack", "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
         row_args=dict.fromkeys(("tls", "handshake"), ("--tls", "{cert},{key}")),
@@ -51,6 +51,7 @@ PEERS = (
             "gzip": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-gzip.toml"),
             "routes": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-1000-routes.toml"),
             "proxy": ("sh", "-c", UPSTREAM + "{rickhouse} serve -c {run}/rickhouse-proxy.toml"),
+            "stack": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-stack.toml"),
         },
     ),
     Peer(
@@ -235,5 +236,29 @@ PEERS = (
         ("proxy",),
         "One thread, no log, connections to the upstream kept open and shared (`http-reuse always`).",
         version=("haproxy", "-v"),
+    ),
+    Peer(
+        "nginx+uwsgi",
+        "stack",
+        (
+            *("sh", "-c"),
+            "{bin}/pyuwsgi --socket {run}/uwsgi.sock --master --processes {workers} --disable-logging "
+            "--chdir {flask} --module {app} & exec nginx -e stderr -c {run}/nginx-stack-uwsgi.conf",
+        ),
+        ("stack",),
+        "nginx answers static files and passes the rest on by the uwsgi protocol. All processes of both count.",
+        version=("nginx", "-v"),
+    ),
+    Peer(
+        "nginx+gunicorn",
+        "stack",
+        (
+            *("sh", "-c"),
+            "{bin}/gunicorn -b unix:{run}/gunicorn.sock -w {workers} --log-level warning --chdir {flask} {app} & "
+            "exec nginx -e stderr -c {run}/nginx-stack-gunicorn.conf",
+        ),
+        ("stack",),
+        "nginx answers static files and passes the rest on to sync workers. All processes of both count.",
+        version=("nginx", "-v"),
     ),
 )

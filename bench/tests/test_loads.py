@@ -62,7 +62,7 @@ class Table(unittest.TestCase):
 
     def test_commands_are_complete(self) -> None:
         """No placeholder is left in a command."""
-        names = ("python", "bin", "rickhouse", "peers", "run", "app", "port", "workers", "cert", "key")
+        names = ("python", "bin", "rickhouse", "peers", "run", "app", "port", "workers", "cert", "key", "flask")
         for peer in PEERS:
             for row in peer.rows:
                 command = peer.command(row, dict.fromkeys(names, "x"))

@@ -1,7 +1,7 @@
 -- Arguments after "--": close (ask the server to close), post N (POST N octets), accept CODING
--- (ask for that Content-Encoding).
--- Prints one line of JSON after what wrk prints. The request is the same each
--- time, so that wrk formats it once and no Lua runs while the load does.
+-- (ask for that Content-Encoding), cycle PATH,PATH,... (ask for these in turn).
+-- Prints one line of JSON after what wrk prints. Requests are formatted once;
+-- without cycle they are the same each time and no Lua runs while the load does.
 function init(args)
   local i = 1
   while args[i] do
@@ -15,8 +15,22 @@ function init(args)
       wrk.method = "POST"
       wrk.body = string.rep("0123456789abcdef", tonumber(args[i]) / 16)
       wrk.headers["Content-Type"] = "application/octet-stream"
+    elseif args[i] == "cycle" then
+      i = i + 1
+      cycle(args[i])
     end
     i = i + 1
+  end
+end
+
+function cycle(list)
+  local requests, at = {}, 0
+  for path in string.gmatch(list, "[^,]+") do
+    requests[#requests + 1] = wrk.format("GET", path)
+  end
+  request = function()
+    at = at % #requests + 1
+    return requests[at]
   end
 end
 
