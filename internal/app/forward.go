@@ -103,7 +103,7 @@ func (s *server) openForward() error {
 	cfg := s.cfg.Front
 	// Nobody speaks for others, servers name themselves, and a client that has said
 	// all may have its answer.
-	cfg.TrustedProxies, cfg.ServerHeader, cfg.HalfClose = nil, "none", true
+	cfg.TrustedProxies, cfg.ProxyProtocol, cfg.ServerHeader, cfg.HalfClose = nil, nil, "none", true
 	var err error
 	f.front, err = http1.New(cfg, http1.Parts{
 		Log: s.log, Store: s.store, Spool: s.cfg.Spool, Observe: (*exchange.Exchange).Release,

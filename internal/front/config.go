@@ -26,6 +26,7 @@ type Config struct {
 	KeepaliveRequests int           `toml:"keepalive_requests" reload:"live" default:"0" help:"How many requests a connection may bring; 0 means any number."`
 	MaxConnections    int           `toml:"max_connections" reload:"live" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
 	TrustedProxies    []string      `toml:"trusted_proxies" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
+	ProxyProtocol     []string      `toml:"proxy_protocol" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose connections have to begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; others must not send one. It is not for addresses of gateways."`
 	UnderscoreHeaders []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
 	HalfClose         bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
 	ServerHeader      string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
@@ -85,12 +86,14 @@ func (c Config) Validate() error {
 	for i, name := range c.UnderscoreHeaders {
 		wrong(!wire.ValidName([]byte(name)) || !strings.Contains(name, "_"), "underscore_headers[%d]: %q is not a header name with an underscore", i, name)
 	}
-	for i, text := range c.TrustedProxies {
-		if text == "unix" {
-			continue
+	for key, list := range map[string][]string{"trusted_proxies": c.TrustedProxies, "proxy_protocol": c.ProxyProtocol} {
+		for i, text := range list {
+			if text == "unix" {
+				continue
+			}
+			_, err := ParsePrefix(text)
+			wrong(err != nil, "%s[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", key, i, text)
 		}
-		_, err := ParsePrefix(text)
-		wrong(err != nil, "trusted_proxies[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", i, text)
 	}
 	return errors.Join(errs...)
 }

@@ -38,6 +38,11 @@ func (t *Proxies) has(a netip.Addr) bool {
 	return false
 }
 
+// Trusts reports whether a peer, or those of Unix sockets, are among them.
+func (t *Proxies) Trusts(peer netip.Addr, unix bool) bool {
+	return unix && t.unix || !unix && len(t.prefixes) > 0 && t.has(peer)
+}
+
 // forwarded is what a chain of proxies says of a request.
 type forwarded struct {
 	addr        netip.Addr // of the client; the zero Addr if it is not told

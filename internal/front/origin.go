@@ -41,10 +41,22 @@ func NewOrigin(a listen.Addr) *Origin {
 	return o
 }
 
+// At returns o for a connection whose client connected to another address, as a
+// proxy says; one that is not valid leaves it unknown.
+func (o *Origin) At(address netip.AddrPort) *Origin {
+	copied := *o
+	copied.Unix, copied.addr, copied.port = false, nil, address.Port()
+	if address.IsValid() {
+		copied.addr = []byte(address.Addr().String())
+	}
+	return &copied
+}
+
 // Identify fills in which server it is.
 func (o *Origin) Identify(req *exchange.Request) {
 	req.Scheme = o.Scheme
 	req.ServerAddr, req.ServerPort = o.addr, o.port
+	req.Listener = o.Listen.Text
 }
 
 // Gate is a listening socket on one Loop, as all its connections see it, whichever
@@ -64,8 +76,10 @@ type Handoff struct {
 	Read []byte
 	// Remote is the peer; the zero AddrPort on a Unix socket.
 	Remote netip.AddrPort
-	// Addr is where it came in.
-	Addr listen.Addr
+	// Addr is where it came in. Origin is what its requests are told of that; nil for
+	// the Origin of Addr.
+	Addr   listen.Addr
+	Origin *Origin
 	// Handler answers the requests that come this way; nil for the one that the
 	// front end has.
 	Handler exchange.Handler

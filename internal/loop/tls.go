@@ -107,6 +107,15 @@ func (l *Loop) AttachTLS(fd int, cfg *TLSConfig, h TLSHandler) (Stream, error) {
 	return s, nil
 }
 
+// Secure makes a Stream of inner, likewise, whose Handler has read no octet of TLS.
+// inner is the new Stream's.
+func (l *Loop) Secure(inner Stream, cfg *TLSConfig, h TLSHandler) Stream {
+	s := l.newSecure(cfg, h)
+	inner.SetHandler(s)
+	s.start(inner)
+	return s
+}
+
 func (l *Loop) newSecure(cfg *TLSConfig, h TLSHandler) *secure {
 	if l.scratch.in == nil {
 		l.scratch = secureScratch{make([]byte, secureIn), make([]byte, 0, secureChunk+secureChunk/4)}

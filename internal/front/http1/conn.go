@@ -34,20 +34,24 @@ type conn struct {
 	timerAt    int64 // when timer is set to
 	until      int64 // the end of idle, reading, lingering
 	prev, next *conn
-	gone       error // what Server.Gone is to be told
-	requests   uint32
-	ignored    uint32 // octets thrown away while lingering
-	port       uint16
-	state      state
-	advancing  bool // step is being called: Client methods leave the rest to it
-	scheduled  bool // Run will be called
-	eof        bool // the client has finished sending
-	full       bool // reading rests until something is consumed
-	blocked    bool // the kernel takes no more
-	dead       bool // the socket is closed; the Server still holds the Exchange
-	told       bool // Gone was called with ErrHalfClosed
-	addrLen    uint8
-	addr       [45]byte
+	// announcement is what has come of the header that the peer has to send first; nil
+	// where there is none, or it has come.
+	announcement *announcement
+
+	gone      error // what Server.Gone is to be told
+	requests  uint32
+	ignored   uint32 // octets thrown away while lingering
+	port      uint16
+	state     state
+	advancing bool // step is being called: Client methods leave the rest to it
+	scheduled bool // Run will be called
+	eof       bool // the client has finished sending
+	full      bool // reading rests until something is consumed
+	blocked   bool // the kernel takes no more
+	dead      bool // the socket is closed; the Server still holds the Exchange
+	told      bool // Gone was called with ErrHalfClosed
+	addrLen   uint8
+	addr      [45]byte
 }
 
 // timeout is a conn as the task of its timer.
@@ -99,6 +103,9 @@ func (c *conn) rest(wait int64) {
 // Readable implements loop.Handler.
 func (c *conn) Readable() {
 	switch {
+	case c.announcement != nil:
+		c.announced()
+		return
 	case c.state == lingering:
 		c.readRest()
 		return
@@ -255,6 +262,9 @@ func (c *conn) step() bool {
 // It is not called within a Client method, where somebody may still have content
 // that would be read over.
 func (c *conn) wake() bool {
+	if c.announcement != nil {
+		return false
+	}
 	draining := c.draining()
 	if c.w == nil && draining && !c.eof {
 		c.fill()

@@ -105,7 +105,12 @@ func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
 
 func (d *Door) accepted(o *entrance, fd int, remote netip.AddrPort) {
 	c := d.newConn(o, remote)
-	s, err := o.attach(d.l, fd, c)
+	attach := o.attach
+	if d.announces(o, remote) {
+		c.announcement = &announcement{}
+		attach = attachClear
+	}
+	s, err := attach(d.l, fd, c)
 	if err != nil {
 		d.refused(err)
 		return

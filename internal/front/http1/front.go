@@ -61,6 +61,8 @@ type Front struct {
 	limits  wire.Limits
 	server  []byte
 	proxies front.Proxies
+	// announcers are those who speak the PROXY protocol.
+	announcers front.Proxies
 
 	memory    int   // octets of an answer in memory
 	maxAnswer int64 // octets of an answer in the spool
@@ -75,7 +77,10 @@ func New(cfg Config, p Parts) (*Front, error) {
 		return nil, err
 	}
 	cfg = cfg.WithDefaults()
-	f := &Front{cfg: cfg, parts: p, limits: cfg.Limits(), proxies: front.NewProxies(cfg.TrustedProxies)}
+	f := &Front{
+		cfg: cfg, parts: p, limits: cfg.Limits(), proxies: front.NewProxies(cfg.TrustedProxies),
+		announcers: front.NewProxies(cfg.ProxyProtocol),
+	}
 	if cfg.ServerHeader != "none" {
 		f.server = []byte(cfg.ServerHeader)
 	}

@@ -58,10 +58,12 @@ func (d *Door) newEntrance(g *gate, a listen.Addr, h exchange.Handler) *entrance
 	return e
 }
 
+func attachClear(l *loop.Loop, fd int, c *conn) (loop.Stream, error) { return l.Attach(fd, c) }
+
 // attach makes a Stream of a connection.
 func (e *entrance) attach(l *loop.Loop, fd int, c *conn) (loop.Stream, error) {
 	if e.tls == nil {
-		return l.Attach(fd, c)
+		return attachClear(l, fd, c)
 	}
 	return l.AttachTLS(fd, &e.tls.TLSConfig, c)
 }

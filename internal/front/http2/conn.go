@@ -75,7 +75,10 @@ type block struct {
 }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, o: d.origin(h.Addr), s: h.Stream, tls: h.TLS, extra: h.Extra, gate: h.Gate, closed: h.Closed}
+	c := &conn{d: d, o: h.Origin, s: h.Stream, tls: h.TLS, extra: h.Extra, gate: h.Gate, closed: h.Closed}
+	if c.o == nil {
+		c.o = d.origin(h.Addr)
+	}
 	if c.handler = h.Handler; c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
