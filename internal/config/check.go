@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rickhouse/internal/chain"
@@ -253,6 +254,7 @@ func (l *loader) routing() {
 		if at, given := l.origins[join(slices.Concat(o.path, []string{"app"})...)]; given && c.App != "" {
 			l.routeApp(at, c.App)
 		}
+		l.routeListeners(c.Listener, o)
 		l.answers(c.Answers(), o)
 		l.directory("files", c.Files.Files, o.path)
 		l.directory("x_sendfile", c.Handover.XSendfile, o.path)
@@ -279,6 +281,25 @@ type chainFiles chain.Config
 
 // Validate reports what is wrong with them.
 func (c chainFiles) Validate() error { return chain.Config(c).CheckFiles() }
+
+// routeListeners sees to it that the addresses of a route are listened on.
+func (l *loader) routeListeners(list []string, o routeOrigin) {
+	known := l.server.General.Bind
+	for i, text := range list {
+		if slices.Contains(known, text) {
+			continue
+		}
+		at, given := l.origins[join(slices.Concat(o.path, []string{"listener", strconv.Itoa(i)})...)]
+		if !given {
+			at = l.originOf(o.path, "listener")
+		}
+		if near := Nearest(text, known); near != "" {
+			l.mistake(at.problem("listener: %q is not one of bind: did you mean %q?", text, near))
+			continue
+		}
+		l.mistake(at.problem("listener: %q is not one of bind: there is %s", text, strings.Join(known, ", ")))
+	}
+}
 
 // answers sees to it that one key of a route says who answers.
 func (l *loader) answers(keys []string, o routeOrigin) {

@@ -140,7 +140,7 @@ func absolute(key string, v any, base string) any {
 			list[i] = from(base, dir)
 		}
 		return list
-	case key == "bind":
+	case key == "bind", key == "listener":
 		list := append([]string(nil), v.([]string)...)
 		for i, b := range list {
 			if path, ok := strings.CutPrefix(b, "unix:"); ok && path != "" && path[0] != '@' {

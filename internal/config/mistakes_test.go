@@ -42,6 +42,10 @@ func TestMistakes(t *testing.T) {
 			`rickhouse.toml:7:11: balance: it is for upstreams: name them with proxy`,
 			`rickhouse.toml:11:9: app and proxy both answer: a route has one of them`,
 		}},
+		{name: "listener", file: "bind = [\":80\", \"127.0.0.1:8001\"]\n" + app + "[[routes]]\nlistener = [\":80\", \"127.0.0.1:8002\"]\napp = \"web\"\n[[routes]]\nlistener = [\":443\"]\nrespond = \"x\"\n", want: []string{
+			`rickhouse.toml:5:20: listener: "127.0.0.1:8002" is not one of bind: did you mean "127.0.0.1:8001"?`,
+			`rickhouse.toml:8:13: listener: ":443" is not one of bind: there is :80, 127.0.0.1:8001`,
+		}},
 		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
 		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
 		{name: "tls", file: "tls = \"auto\"\n" + app, want: []string{`rickhouse.toml:1:7: tls: nothing says which host names to get certificates for: set domains, or give routes a host`}},

@@ -85,6 +85,9 @@ type Request struct {
 	// socket (then ServerPort is 0).
 	ServerAddr []byte
 	ServerPort uint16
+	// Listener is the address by which it came as the configuration writes it; empty
+	// where that knows none.
+	Listener string
 }
 
 // IsHead reports whether the method is HEAD.

@@ -19,6 +19,8 @@ type conditions struct {
 	clients []netip.Prefix
 	unix    bool // clients of Unix sockets hold, too
 	scheme  string
+
+	listeners []string
 }
 
 // pair is a name and the value it must have; any means that it is there.
@@ -32,7 +34,7 @@ const unixClient = "unix"
 
 // newConditions returns nil if there are none.
 func newConditions(c *Config) *conditions {
-	n := &conditions{methods: slices.Clone(c.Method), scheme: c.Scheme, query: pairs(c.Query, false), headers: pairs(c.Header, true)}
+	n := &conditions{methods: slices.Clone(c.Method), scheme: c.Scheme, listeners: c.Listener, query: pairs(c.Query, false), headers: pairs(c.Header, true)}
 	if slices.Contains(n.methods, http.MethodGet) {
 		n.methods = append(n.methods, http.MethodHead)
 	}
@@ -43,7 +45,7 @@ func newConditions(c *Config) *conditions {
 			n.clients = append(n.clients, p)
 		}
 	}
-	if len(n.methods)+len(n.headers)+len(n.query)+len(c.Client)+len(n.scheme) == 0 {
+	if len(n.methods)+len(n.headers)+len(n.query)+len(c.Client)+len(n.scheme)+len(n.listeners) == 0 {
 		return nil
 	}
 	return n
@@ -78,7 +80,7 @@ func parseNetwork(s string) (netip.Prefix, error) {
 }
 
 func (c *conditions) hold(r *exchange.Request) bool {
-	return c.methodHolds(r.Method) && (c.scheme == "" || string(r.Scheme) == c.scheme) &&
+	return (len(c.listeners) == 0 || slices.Contains(c.listeners, r.Listener)) && c.methodHolds(r.Method) && (c.scheme == "" || string(r.Scheme) == c.scheme) &&
 		c.clientHolds(r.ClientAddr) && c.headersHold(r.Fields) && c.queryHolds(r.Query)
 }
 

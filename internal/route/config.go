@@ -22,6 +22,8 @@ type Config struct {
 
 	Internal bool `toml:"internal" default:"false" help:"Answer clients with 404 here: only X-Accel-Redirect of an application leads to the route (x_accel_redirect)."`
 
+	Listener []string `toml:"listener" default:"any" help:"The addresses that it came by, as bind has them: what is to be seen on one interface alone names that one."`
+
 	App     string `toml:"app" default:"" help:"The application that answers: the NAME of an [apps.NAME]."`
 	Strip   bool   `toml:"strip" default:"false" help:"Mount the application at the path of the route: that becomes SCRIPT_NAME and is taken off PATH_INFO."`
 	Rewrite string `toml:"rewrite" default:"" help:"The path that the application sees in place of the client's: {name} is a parameter of path, * what its /* stands for, as in /v2/users/{id} or /v2/*. The query stays."`

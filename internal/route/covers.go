@@ -20,6 +20,7 @@ func (c Config) coversRest(d Config) bool {
 		(len(c.Header) == 0 || maps.Equal(c.Header, d.Header)) &&
 		(len(c.Query) == 0 || maps.Equal(c.Query, d.Query)) &&
 		(len(c.Client) == 0 || slices.Equal(c.Client, d.Client)) &&
+		(len(c.Listener) == 0 || slices.Equal(c.Listener, d.Listener)) &&
 		(c.Scheme == "" || c.Scheme == d.Scheme)
 }
 

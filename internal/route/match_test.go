@@ -21,6 +21,7 @@ func ask(t *testing.T, routes []Config, head string) (*exchange.Exchange, *clien
 		t.Fatalf("%d octets of %q read", n, head)
 	}
 	x.Request.ClientAddr, x.Request.Scheme = []byte("10.1.2.3"), []byte("http")
+	x.Request.Listener = "127.0.0.1:8001"
 	var list []Route
 	for _, c := range routes {
 		if err := c.Validate(); err != nil {
@@ -62,6 +63,8 @@ func TestConditions(t *testing.T) {
 		{"mapped address", Config{Client: []string{"::ffff:10.1.2.3"}}, true},
 		{"other network", Config{Client: []string{"10.2.0.0/16", "2001:db8::/32"}}, false},
 		{"Unix clients only", Config{Client: []string{"unix"}}, false},
+		{"listener", Config{Listener: []string{":81", "127.0.0.1:8001"}}, true},
+		{"other listener", Config{Listener: []string{":8001"}}, false},
 		{"scheme", Config{Scheme: "http"}, true},
 		{"other scheme", Config{Scheme: "https"}, false},
 	} {
