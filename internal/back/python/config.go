@@ -139,12 +139,7 @@ func (c Config) Validate() error {
 	default:
 		bad("interface", "%q is not wsgi, asgi or auto", c.Interface)
 	}
-	if n, err := strconv.ParseUint(c.Umask, 8, 32); c.Umask != "" && (err != nil || n > 0o777) {
-		bad("umask", "%q is not a mode: write it in octal, as in 0027", c.Umask)
-	}
-	if strings.ContainsFunc(c.DisplayName, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(c.DisplayName) > maxTitle {
-		bad("display_name", "%.40q holds a control character, or is longer than %d octets", c.DisplayName, maxTitle)
-	}
+	c.process(bad)
 	for key, d := range map[string]time.Duration{
 		"start_timeout": c.StartTimeout, "request_timeout": c.RequestTimeout, "request_grace": c.RequestGrace,
 		"queue_deadline": c.QueueDeadline, "presend_time": c.PresendTime, "max_restart_delay": c.MaxRestartDelay,
@@ -155,6 +150,16 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(append(errs, c.WebSocket.Validate())...)
+}
+
+// process looks at what the processes are told of themselves.
+func (c Config) process(bad func(key, format string, args ...any)) {
+	if n, err := strconv.ParseUint(c.Umask, 8, 32); c.Umask != "" && (err != nil || n > 0o777) {
+		bad("umask", "%q is not a mode: write it in octal, as in 0027", c.Umask)
+	}
+	if strings.ContainsFunc(c.DisplayName, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(c.DisplayName) > maxTitle {
+		bad("display_name", "%.40q holds a control character, or is longer than %d octets", c.DisplayName, maxTitle)
+	}
 }
 
 // KeyError is a mistake in one key of the configuration.
