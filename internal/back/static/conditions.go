@@ -37,7 +37,7 @@ func (v *variant) verdict(r *exchange.Request) int {
 
 // wantsRange reports whether the Range of a request counts (RFC 9110 §13.1.5,
 // §14.2), and returns it.
-func (v *variant) wantsRange(r *exchange.Request, now time.Time) (string, bool) {
+func (v *variant) wantsRange(r *exchange.Request, now func() time.Time) (string, bool) {
 	value, n := "", 0
 	for _, f := range r.Fields {
 		if string(f.Name) == "range" {
@@ -57,7 +57,7 @@ func (v *variant) wantsRange(r *exchange.Request, now time.Time) (string, bool) 
 	}
 	// A date is a strong validator only if nothing can have changed in its second.
 	t, err := http.ParseTime(string(condition))
-	return value, err == nil && t.Equal(v.modified) && now.Sub(v.modified) >= 2*time.Second
+	return value, err == nil && t.Equal(v.modified) && now().Sub(v.modified) >= 2*time.Second
 }
 
 // joined is the list that all fields of a name make up.

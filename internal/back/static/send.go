@@ -25,8 +25,13 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 		x.Answer(http.StatusPreconditionFailed, (&exchange.Error{Status: http.StatusPreconditionFailed}).Public())
 		return
 	}
+	value, ranged := v.wantsRange(&x.Request, time.Now)
+	if v.content != nil && !ranged {
+		v.sendWhole(x)
+		return
+	}
 	b := body{v: v, spans: []span{{0, v.size}}}
-	if value, ok := v.wantsRange(&x.Request, time.Now()); ok {
+	if ranged {
 		spans, satisfiable := parseRanges(value, v.size)
 		if !satisfiable {
 			x.Response.Add("Content-Range", "bytes */"+strconv.FormatInt(v.size, 10))
@@ -102,6 +107,18 @@ func (h *Handler) openAgain(v *variant) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// sendWhole answers x with what is in memory: the way of most requests.
+func (v *variant) sendWhole(x *exchange.Exchange) {
+	r := &x.Response
+	r.Status, r.ContentLength, r.Whole = http.StatusOK, v.size, true
+	r.Fields = append(r.Fields, v.fields...)
+	x.Head()
+	if !x.Request.IsHead() && v.size > 0 {
+		x.Data(v.content)
+	}
+	x.End()
 }
 
 // send answers x with b, whose content is in memory or not wanted.
