@@ -34,7 +34,7 @@ func TestForwardAuth(t *testing.T) {
 		}
 	}))
 	defer auth.Close()
-	h := one(t, Config{ForwardAuth: ForwardAuthConfig{URL: auth.URL + "/check", Headers: []string{"Remote-User", "Remote-Groups", "Remote-Email"}}},
+	h := one(t, Config{ForwardAuth: ForwardAuthConfig{URL: auth.URL + "/check", Headers: []string{"Remote-User", "Remote-Groups", "Remote-Email"}, Timeout: patience}},
 		exchange.HandlerFunc(func(x *exchange.Exchange) {
 			var list []string
 			for _, f := range x.Request.Fields {

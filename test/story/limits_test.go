@@ -81,6 +81,7 @@ path = "/asked"
 app = "web"
 forward_auth = "%s"
 forward_auth_headers = ["Remote-User"]
+forward_auth_timeout = "1m"
 
 [[routes]]
 path = "/busy"
@@ -199,7 +200,7 @@ func TestChainOfARoute(t *testing.T) {
 			{"OPTIONS", "/cors", 0, false, []string{"Origin: https://a.example.org", "Access-Control-Request-Method: POST"}, 204, "", "Access-Control-Allow-Credentials: true"},
 			{"OPTIONS", "/cors", 0, false, []string{"Origin: https://a.test", "Access-Control-Request-Method: POST"}, 403, "403 Forbidden\n", "Vary: Origin"},
 			{"GET", "/rate/1", 0, false, []string{"X-Key: " + name}, 200, "ok", `Ratelimit: "default";r=2;t=1200`},
-			{"GET", "/rate/2", 0, false, []string{"X-Key: " + name}, 200, "ok", `Ratelimit: "default";r=1;t=2400`},
+			{"GET", "/rate/2", 0, false, []string{"X-Key: " + name}, 200, "ok", `Ratelimit: "default";r=1;t=2`},
 			{"GET", "/rate/3", 0, false, []string{"X-Key: " + name}, 200, "ok", `Ratelimit-Policy: "default";q=3;w=3600`},
 			{"GET", "/rate/4", 0, false, []string{"X-Key: " + name}, 429, "429 Too Many Requests\n", "Retry-After: "},
 		} {
