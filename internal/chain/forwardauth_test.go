@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 func TestForwardAuth(t *testing.T) {
@@ -80,14 +81,12 @@ func TestForwardAuthThatFails(t *testing.T) {
 	auth := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gate }))
 	defer auth.Close()
 	defer close(gate)
-	gone := httptest.NewServer(nil)
-	gone.Close()
 	a := &application{}
 	for name, tt := range map[string]struct {
 		c      ForwardAuthConfig
 		status int
 	}{
-		"nobody there": {ForwardAuthConfig{URL: gone.URL}, 502},
+		"nobody there": {ForwardAuthConfig{URL: "http://" + testkit.RefusedAddress(t)}, 502},
 		"no answer":    {ForwardAuthConfig{URL: auth.URL, Timeout: 10 * time.Millisecond}, 504},
 	} {
 		x, p := ask(t, "GET", "/")

@@ -31,7 +31,7 @@ def site(request, serve):
 
 @pytest.fixture
 def client(site):
-    with httpx.Client(base_url=site.url, timeout=20) as made:
+    with httpx.Client(base_url=site.url, timeout=60) as made:
         yield made
 
 
@@ -80,7 +80,7 @@ def test_state(client, site):
 
 def test_many_at_once(site):
     async def all_of_them():
-        async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
             return await asyncio.gather(
                 *(client.get(f"/hello/{number}", params={"greeting": "Hello"}) for number in range(100))
             )
@@ -93,7 +93,7 @@ def test_websocket(site):
         assert socket.subprotocol == "chat"
         for text in ("hello", "grüße 🎉", "x" * 300_000):
             socket.send(text)
-            assert socket.recv(timeout=20) == text.upper()
+            assert socket.recv(timeout=60) == text.upper()
 
 
 @pytest.mark.parametrize("name", sorted(SITES))
@@ -145,7 +145,7 @@ def test_a_room_of_channels(serve):
         for i, socket in enumerate(sockets):
             socket.send(f"hello {i}")
             for other in sockets:
-                assert other.recv(timeout=20) == f"hello {i}"
+                assert other.recv(timeout=60) == f"hello {i}"
     finally:
         for socket in sockets:
             socket.close()

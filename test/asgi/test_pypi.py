@@ -17,7 +17,7 @@ def test_datasette(serve_own, tmp_path):
     database.commit()
     database.close()
     server = serve_own("fixtures.datasette_site:application", environment=(("DATABASE", str(tmp_path / "shop.db")),))
-    with httpx.Client(base_url=server.url, timeout=30, follow_redirects=True) as client:
+    with httpx.Client(base_url=server.url, timeout=60, follow_redirects=True) as client:
         assert "shop" in client.get("/").text
         rows = client.get("/shop/notes.json", params={"_shape": "array", "_size": "max"}).json()
         assert [row["text"] for row in rows] == [f"note {i}" for i in range(1000)]
@@ -37,7 +37,7 @@ def test_datasette(serve_own, tmp_path):
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_strawberry(serve, interface):
     server = serve(f"fixtures.graphql_site:{interface}")
-    with httpx.Client(base_url=server.url, timeout=20) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         for query, want in (
             ('{ hello(name: "world") }', {"hello": "Hello, world!"}),
             ("mutation { add(a: 40, b: 2) }", {"add": 42}),
@@ -52,9 +52,9 @@ def test_a_subscription(serve):
     with connect(url, subprotocols=["graphql-transport-ws"]) as socket:
         assert socket.subprotocol == "graphql-transport-ws"
         socket.send(json.dumps({"type": "connection_init"}))
-        assert json.loads(socket.recv(timeout=20))["type"] == "connection_ack"
+        assert json.loads(socket.recv(timeout=60))["type"] == "connection_ack"
         query = {"query": "subscription { count(to: 3) }"}
         socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": query}))
-        got = [json.loads(socket.recv(timeout=20)) for _ in range(4)]
+        got = [json.loads(socket.recv(timeout=60)) for _ in range(4)]
     assert [message["payload"]["data"]["count"] for message in got[:3]] == [0, 1, 2]
     assert got[3]["type"] == "complete"

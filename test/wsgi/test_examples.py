@@ -33,7 +33,7 @@ def flask(serve, copies):
     """A client of the Flask example, on two workers."""
     server = serve("app:app", directory=str(copies / "flask"), workers=2)
     since = server.log_size()
-    with httpx.Client(base_url=server.url, timeout=20) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
     assert "Traceback" not in server.log(since)
 
@@ -58,7 +58,7 @@ def django(serve, migrated):
     """A client of the Django project, on two workers."""
     server = serve("shop.wsgi:application", directory=str(migrated), workers=2)
     since = server.log_size()
-    with httpx.Client(base_url=server.url, timeout=20) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
     assert "Traceback" not in server.log(since)
 

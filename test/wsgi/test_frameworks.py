@@ -24,7 +24,7 @@ def client(request, serve):
     """A client of the site made with one framework; a traceback in the log is an error."""
     server = serve(SITES[request.param])
     since = server.log_size()
-    with httpx.Client(base_url=server.url, timeout=20) as made:
+    with httpx.Client(base_url=server.url, timeout=60) as made:
         yield made
     assert "Traceback" not in server.log(since)
 
@@ -97,7 +97,7 @@ def test_tutorial_get_only(serve):
 
 def test_tutorial_wrong_host(serve):
     server = serve("fixtures.real.tutorials:only_shop")
-    assert requests.get(server.url + "/", headers={"Host": "shop.example"}, timeout=20).text == "You asked for /\n"
-    assert requests.get(server.url + "/", headers={"Host": "shop.example:80"}, timeout=20).status_code == 200
-    answer = requests.get(server.url + "/", timeout=20)
+    assert requests.get(server.url + "/", headers={"Host": "shop.example"}, timeout=60).text == "You asked for /\n"
+    assert requests.get(server.url + "/", headers={"Host": "shop.example:80"}, timeout=60).status_code == 200
+    answer = requests.get(server.url + "/", timeout=60)
     assert (answer.status_code, answer.text) == (404, "Wrong host.\n")

@@ -115,9 +115,9 @@ def test_a_request_nobody_waits_for_is_not_started(serve, signal, request):
             assert blocker.wait() == "called"
             gone = server.connect()
             gone.send(server.encode(f"/count?name={name}"))
-            time.sleep(0.05 * (attempt + 1))
+            time.sleep(0.05 * 4**attempt)
             gone.reset()
-            time.sleep(0.05 * (attempt + 1))
+            time.sleep(0.05 * 4**attempt)
             blocker.say("done")
             assert busy.read_answer().body == b"done"
         if json.loads(server.request(f"/counted?name={name}").body) == 0:

@@ -67,7 +67,7 @@ def test_pypiserver(index, folder, pytestconfig):
     wheel = make_wheel(folder, "rickhouse_suite_example", "1.2.3", 300_000)
     fields = {":action": "file_upload", "protocol_version": "1", "name": "rickhouse_suite_example", "version": "1.2.3"}
     with open(wheel, "rb") as file:
-        answer = requests.post(index.url + "/", data=fields, files={"content": (wheel.name, file)}, timeout=20)
+        answer = requests.post(index.url + "/", data=fields, files={"content": (wheel.name, file)}, timeout=60)
     assert answer.status_code == 200, answer.text
     assert (folder / "packages" / wheel.name).read_bytes() == wheel.read_bytes()
     (folder / "home").mkdir()
@@ -83,7 +83,7 @@ def test_pypiserver(index, folder, pytestconfig):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (folder / "home" / "got" / wheel.name).read_bytes() == wheel.read_bytes()
-    listed = json.loads(requests.get(index.url + "/rickhouse-suite-example/json", timeout=20).text)
+    listed = json.loads(requests.get(index.url + "/rickhouse-suite-example/json", timeout=60).text)
     assert listed["info"]["version"] == "1.2.3"
     missing = pip(
         python, folder / "home", "download", "--index-url", index.url + "/simple/", "--dest", "got", "not-there-at-all"
@@ -96,7 +96,7 @@ def httpbin(serve):
     """A client of httpbin, on two workers."""
     server = serve("httpbin:app", workers=2)
     since = server.log_size()
-    with httpx.Client(base_url=server.url, timeout=20) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
     assert "Traceback" not in server.log(since)
 

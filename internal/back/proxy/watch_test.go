@@ -44,7 +44,7 @@ func TestActiveHealth(t *testing.T) {
 	}
 	a, b := unixFake(t, play("a", true)), unixFake(t, play("b", false))
 	e := start(t, Config{
-		Upstreams: []string{a.url, b.url}, HealthPath: "/up", HealthInterval: 5 * time.Millisecond, HealthFall: 2, HealthRise: 2,
+		Upstreams: []string{a.url, b.url}, HealthPath: "/up", HealthInterval: 5 * time.Millisecond, HealthTimeout: door.Patience, HealthFall: 2, HealthRise: 2,
 	}, 1)
 	defer e.proxy.Close()
 	answered := func(n int) map[string]int {
