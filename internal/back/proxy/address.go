@@ -29,7 +29,7 @@ const maxWeight = 1000
 
 // ports are the schemes there are, with the port that each implies, or 0.
 func ports() map[string]uint16 {
-	return map[string]uint16{"http": 80, "https": 443, "uwsgi": 0, "fastcgi": 0, "scgi": 0}
+	return map[string]uint16{"http": 80, "https": 443, "h2c": 80, "h2": 443, "uwsgi": 0, "fastcgi": 0, "scgi": 0}
 }
 
 // parseUpstream reads an upstream: a URL, then options.
@@ -115,6 +115,9 @@ func (u *upstream) socket(path string) error {
 	u.path = filepath.Clean(path)
 	return nil
 }
+
+// multiplexed reports whether u speaks HTTP/2.
+func (u *upstream) multiplexed() bool { return u.scheme == "h2c" || u.scheme == "h2" }
 
 // fixed is the address, if nothing has to be looked up.
 func (u *upstream) fixed() (address, bool) {

@@ -120,6 +120,10 @@ func (w *call) start() {
 	}
 	w.peer, w.trial = peer, trial
 	peer.active.Add(1)
+	if peer.http2 != nil {
+		w.over(peer.http2)
+		return
+	}
 	pool := &peer.pools[s.index]
 	if !w.fresh {
 		if c := pool.take(!w.idempotent); c != nil {

@@ -15,7 +15,7 @@ import (
 // Upstreams there are none, and nothing else of it means anything. The zero value
 // of a field means its default.
 type Config struct {
-	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, https://host:port, unix:PATH for HTTP over a Unix socket, or uwsgi://, fastcgi:// or scgi:// and host:port or unix:PATH. A name stands for all its addresses; http+srv://NAME for those of a DNS service record. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
+	Upstreams []string `toml:"proxy" default:"" help:"Upstreams that answer: http://host:port, https://host:port, h2c://host:port and h2://host:port for HTTP/2, in cleartext and over TLS, unix:PATH for HTTP over a Unix socket, or uwsgi://, fastcgi:// or scgi:// and host:port or unix:PATH. A name stands for all its addresses; http+srv://NAME for those of a DNS service record. Options follow after a space: weight=N, and backup for one that is used only while no other can be."`
 
 	Balance string `toml:"balance" default:"round_robin" enum:"round_robin,least_connections,random_two,hash" help:"How one of several upstreams is chosen: in turn, the one with the fewest requests, the better of two taken at random, or by hash_by."`
 	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
@@ -123,12 +123,18 @@ func (c Config) Validate() error {
 		}
 	}
 	seen, main := map[string]bool{}, false
+	multiplexed := 0
 	for i, text := range c.Upstreams {
 		u, err := parseUpstream(text)
 		wrong(err != nil, "proxy[%d]: %v", i, err)
 		wrong(err == nil && seen[u.text], "proxy[%d]: %s stands twice", i, u.text)
+		if u.multiplexed() {
+			multiplexed++
+		}
 		seen[u.text], main = true, main || !u.backup
 	}
+	wrong(multiplexed > 0 && multiplexed < len(c.Upstreams), "proxy: upstreams that speak HTTP/2 (h2c, h2) and others do not mix")
+	wrong(multiplexed > 0 && c.BufferRequests, "buffer_requests: it does not go with upstreams that speak HTTP/2")
 	wrong(!main, "proxy: every upstream is a backup")
 	d := c.WithDefaults()
 	wrong(!slices.Contains([]string{"round_robin", "least_connections", "random_two", "hash"}, d.Balance), "balance: there is no policy %q", d.Balance)

@@ -17,7 +17,8 @@ type peer struct {
 	weight    int
 	backup    bool
 	protocol  protocol
-	tls       *tls.Config // nil for none
+	tls       *tls.Config  // nil for none
+	http2     *multiplexed // what speaks in place of protocol; nil for none
 	authority []byte
 	seed      uint64 // of its place among consistent hashes
 	token     []byte // what a client's cookie says of it

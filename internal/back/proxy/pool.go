@@ -31,6 +31,8 @@ func (p *pool) take(careful bool) *conn {
 
 // put takes a connection that has become free: it goes to who waits, or rests.
 func (p *pool) put(c *conn) {
+	c.paused = false // the client of the last answer may have had enough of it
+	c.s.Want(true, false)
 	if w := p.nextWaiting(); w != nil {
 		w.send(c)
 		return

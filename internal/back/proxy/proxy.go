@@ -88,8 +88,12 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 	peer := &peer{
 		cfg: &p.cfg, log: p.log, name: name, addr: r.addr, weight: r.weight, backup: r.backup,
-		protocol: p.protocolOf(u.scheme), tls: p.tlsFor(u), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
+		protocol: p.protocolOf(u.scheme), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
 	}
+	if u.scheme == "https" {
+		peer.tls = p.tlsFor(u)
+	}
+	peer.http2 = p.openHTTP2(u, r.addr)
 	peer.token = p.sticky.token(r.addr)
 	peer.pools = make([]pool, len(p.shards))
 	for i, s := range p.shards {
@@ -123,6 +127,11 @@ func (p *Proxy) Close() error {
 	p.closed.Store(true)
 	p.stopNow()
 	p.workers.Wait()
+	for _, peer := range *p.peers.Load() {
+		if peer.http2 != nil {
+			peer.http2.close()
+		}
+	}
 	p.each((*shard).close)
 	return nil
 }

@@ -187,6 +187,9 @@ func find(peers []*peer, rec record) *peer {
 // forget ends the use of a peer: what is under way goes on.
 func (p *Proxy) forget(peer *peer) {
 	peer.removed.Store(true)
+	if peer.http2 != nil {
+		peer.http2.trip.CloseIdleConnections()
+	}
 	for i, s := range p.shards {
 		s.l.Post(exchange.TaskFunc(func() { peer.pools[i].close() }))
 	}

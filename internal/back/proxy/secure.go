@@ -37,11 +37,8 @@ func (c *Config) clientTLS() (*tls.Config, error) {
 	return t, nil
 }
 
-// tlsFor is how TLS is spoken to u, or nil.
+// tlsFor is how TLS is spoken to u.
 func (p *Proxy) tlsFor(u *upstream) *tls.Config {
-	if u.scheme != "https" {
-		return nil
-	}
 	t := p.tls.Clone()
 	t.ServerName = p.cfg.Name
 	if t.ServerName == "" {

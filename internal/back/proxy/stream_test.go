@@ -83,6 +83,19 @@ func TestSlowClient(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatEndsWhileItIsHeldUp leaves a connection that is read again.
+func TestAnAnswerThatEndsWhileItIsHeldUp(t *testing.T) {
+	f := unixFake(t, named("x"))
+	e := start(t, Config{Upstreams: []string{f.url}, AnswerTimeout: 5 * time.Second, NoRetry: true}, 1)
+	e.On(e.Loops[0], func() { e.proxy.window = 1 })
+	for range 3 {
+		e.get("/").wantStatus(t, 200)
+	}
+	if n := f.conns.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 // TestSlowUpstream: a client that sends faster than the upstream takes is held up.
 func TestSlowUpstream(t *testing.T) {
 	gate := make(chan struct{})
@@ -393,5 +406,7 @@ func TestAnotherExecutor(t *testing.T) {
 			t.Errorf("%d octets came back, %v, %v", len(a.body), a.Trailer, a.err)
 		}
 	}
-	e.get("/")
+	c := e.client().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.read("GET").wantStatus(t, 103)
+	c.read("GET").wantStatus(t, 200)
 }

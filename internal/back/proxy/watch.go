@@ -68,12 +68,12 @@ func (w *watch) look() {
 	w.streak = streak
 }
 
-// check asks one peer how it is. One that does not speak HTTP has to take a
+// check asks one peer how it is. One that does not speak HTTP/1 has to take a
 // connection.
 func (p *Proxy) check(peer *peer) error {
 	ctx, cancel := context.WithTimeout(p.stop, p.cfg.HealthTimeout)
 	defer cancel()
-	if _, speaks := peer.protocol.(*http1); !speaks {
+	if _, speaks := peer.protocol.(*http1); !speaks || peer.http2 != nil {
 		c, err := dial(ctx, peer)
 		if err != nil {
 			return err

@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// speaksHTTP2 is an upstream that speaks HTTP/2 alone.
+func speaksHTTP2(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.Protocols = &http.Protocols{}
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestHTTP2Upstreams(t *testing.T) {
+	s := speaksHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Trailer", "Grpc-Status")
+		w.Header().Set("X-Seen", fmt.Sprintf("%s %s %s %s %s %s", r.Proto, r.Method, r.RequestURI, r.Host, r.Header.Get("Te"), r.Trailer.Get("X-Client")))
+		_, _ = w.Write(body)
+		w.Header().Set("Grpc-Status", "0")
+	})
+	e := start(t, Config{Upstreams: []string{"h2c://" + s.Listener.Addr().String()}, StickyCookie: "srv"})
+	defer e.proxy.Close()
+	body := strings.Repeat("0123456789", 50_000)
+	c := e.client()
+	for range 3 {
+		a := c.send("POST /a/../b?c HTTP/1.1\r\nHost: grpc.example\r\nTE: trailers\r\nTrailer: X-Client\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			hexOf(len(body)) + "\r\n" + body + "\r\n0\r\nX-Client: me\r\n\r\n").read("POST")
+		if a.body != body || a.err != nil || a.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("%d: %d octets came back, %v, %v", a.StatusCode, len(a.body), a.Trailer, a.err)
+		}
+		if seen := a.Header.Get("X-Seen"); seen != "HTTP/2.0 POST /b?c grpc.example trailers me" {
+			t.Errorf("the upstream saw %q", seen)
+		}
+		if !strings.HasPrefix(a.Header.Get("Set-Cookie"), "srv=") {
+			t.Errorf("there is no cookie in %v", a.Header)
+		}
+	}
+	until(t, "nothing is under way", func() bool { return (*e.proxy.peers.Load())[0].active.Load() == 0 })
+}
+
+func TestHTTP2UpstreamsOverTLS(t *testing.T) {
+	s, ca := secureUpstream(t, func(c *tls.Config) { c.NextProtos = []string{"h2"} })
+	e := start(t, Config{Upstreams: []string{strings.Replace(s.URL, "https", "h2", 1)}, CA: ca, Name: "example.com"})
+	defer e.proxy.Close()
+	if a := e.get("/"); a.StatusCode != 200 || !strings.HasPrefix(a.body, "HTTP/2.0 example.com") {
+		t.Errorf("%d %q", a.StatusCode, a.body)
+	}
+}
+
+// TestHTTP2Failures: who is not there is left for another, and what fails is
+// answered.
+func TestHTTP2Failures(t *testing.T) {
+	s := speaksHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/die" {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "fine")
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := "h2c://" + l.Addr().String()
+	_ = l.Close()
+	e := start(t, Config{Upstreams: []string{gone, "h2c://" + s.Listener.Addr().String()}}, 1)
+	defer e.proxy.Close()
+	for range 4 {
+		if a := e.get("/"); a.body != "fine" {
+			t.Errorf("%d %q", a.StatusCode, a.body)
+		}
+	}
+	e.get("/die").wantStatus(t, 502)
+	alone := start(t, Config{Upstreams: []string{gone}}, 1)
+	defer alone.proxy.Close()
+	alone.get("/").wantStatus(t, 502)
+	alone.wantLog("an upstream failed.*refused")
+}
