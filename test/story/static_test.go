@@ -326,8 +326,9 @@ func TestFilesWhileTheyAreReplaced(t *testing.T) {
 	}
 }
 
-// TestFilesOverHTTP2 fetches a large file and a range of it.
-func TestFilesOverHTTP2(t *testing.T) {
+// TestLargeFiles fetches a file of several chunks, and ranges of it, over HTTP/1 and
+// HTTP/2.
+func TestLargeFiles(t *testing.T) {
 	dir := t.TempDir()
 	content := bytes.Repeat([]byte("0123456789"), 300_000)
 	if err := os.WriteFile(filepath.Join(dir, "large"), content, 0o644); err != nil {
@@ -335,12 +336,14 @@ func TestFilesOverHTTP2(t *testing.T) {
 	}
 	s := start(t, application(t, map[string]string{"rickhouse.toml": fmt.Sprintf("[[routes]]\nfiles = %q\n", dir)}))
 	for ranges, want := range map[string][]byte{"0-": content, "1000005-2000000": content[1_000_005:2_000_001], "-7": content[len(content)-7:]} {
-		got, err := exec.Command("curl", "-sf", "--http2-prior-knowledge", "-r", ranges, s.URL+"/large").Output()
-		if errors.Is(err, exec.ErrNotFound) {
-			t.Skip("curl is not installed")
-		}
-		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s: %v, %d octets, want %d", ranges, err, len(got), len(want))
+		for _, version := range []string{"--http1.1", "--http2-prior-knowledge"} {
+			got, err := exec.Command("curl", "-sf", version, "-r", ranges, s.URL+"/large").Output()
+			if errors.Is(err, exec.ErrNotFound) {
+				t.Skip("curl is not installed")
+			}
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s %s: %v, %d octets, want %d", version, ranges, err, len(got), len(want))
+			}
 		}
 	}
 }
