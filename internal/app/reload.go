@@ -140,6 +140,7 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	}
 	before := s.now
 	s.cfg = cfg
+	s.tele.Change(cfg.Telemetry)
 	s.useCerts(certificates)
 	s.use(g)
 	s.leave(before)

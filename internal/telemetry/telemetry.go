@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,13 +21,41 @@ type Stream struct {
 type Telemetry struct {
 	// Log is the server's own log, on the second stream.
 	Log *slog.Logger
-	// Access is the access log, on the first stream; nil where it is off.
-	Access *AccessLog
 	// Err is the second stream: what is written to it keeps its place among the
 	// lines of Log.
 	Err Stream
 
-	access, log *Writer
+	current     atomic.Pointer[AccessLog] // nil where it is off
+	level       slog.LevelVar
+	out         Stream
+	access, log *Writer // access is nil before there was an access log
+}
+
+// Access is the access log of now, on the first stream; nil where it is off. Any
+// goroutine may call it.
+func (t *Telemetry) Access() *AccessLog { return t.current.Load() }
+
+// Change logs by another Config from now on, but in the LogFormat of the first. It is
+// called by one goroutine at a time, and not after Close.
+func (t *Telemetry) Change(c Config) {
+	c = c.WithDefaults()
+	t.level.Set(c.level())
+	if c.AccessLog == "" {
+		c.AccessLog = AccessOff
+		if t.out.Terminal {
+			c.AccessLog = AccessShort
+		}
+	}
+	if c.AccessLog == AccessOff {
+		t.current.Store(nil)
+		return
+	}
+	if t.access == nil {
+		t.access = NewWriter(t.out.Writer, 0, func(n int64) {
+			t.Log.Warn("the access log's stream is too slow or broken: lines were dropped", "lines", n)
+		})
+	}
+	t.current.Store(NewAccessLog(c.AccessLog, t.access, t.out.Color, nil))
 }
 
 // Open starts logging: the access log to out, the server's own to err. Neither
@@ -34,34 +63,22 @@ type Telemetry struct {
 // where out is a terminal and "off" elsewhere. Close ends it.
 func Open(c Config, out, err Stream) *Telemetry {
 	c = c.WithDefaults()
-	if c.AccessLog == "" {
-		c.AccessLog = AccessOff
-		if out.Terminal {
-			c.AccessLog = AccessShort
-		}
-	}
-	t := &Telemetry{}
-	direct := slog.New(newHandler(c, err, err.Writer))
+	t := &Telemetry{out: out}
+	direct := slog.New(newHandler(c, &t.level, err, err.Writer))
 	t.log = NewWriter(err.Writer, 0, func(n int64) {
 		direct.Warn("the log stream is too slow or broken: lines of the server's log were dropped", "lines", n)
 	})
-	t.Log = slog.New(newHandler(c, err, t.log))
+	t.Log = slog.New(newHandler(c, &t.level, err, t.log))
 	t.Err = Stream{Writer: t.log, Terminal: err.Terminal, Color: err.Color}
-	if c.AccessLog == AccessOff {
-		return t
-	}
-	t.access = NewWriter(out.Writer, 0, func(n int64) {
-		t.Log.Warn("the access log's stream is too slow or broken: lines were dropped", "lines", n)
-	})
-	t.Access = NewAccessLog(c.AccessLog, t.access, out.Color, nil)
+	t.Change(c)
 	return t
 }
 
-func newHandler(c Config, s Stream, w io.Writer) slog.Handler {
+func newHandler(c Config, level slog.Leveler, s Stream, w io.Writer) slog.Handler {
 	if c.LogFormat == "json" {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.level()})
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
-	return newTextHandler(w, c.level(), s.Color, !s.Terminal)
+	return newTextHandler(w, level, s.Color, !s.Terminal)
 }
 
 // DroppedAccess returns how many lines the access log has dropped.

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,7 @@ func TestOpenDefaults(t *testing.T) {
 			var out, err bytes.Buffer
 			tel := Open(tt.config, Stream{Writer: &out, Terminal: tt.terminal}, Stream{Writer: &err, Terminal: tt.terminal})
 			tel.Log.Info("hello")
-			tel.Access.Finished(finished())
+			tel.Access().Finished(finished())
 			if err := tel.Close(time.Minute); err != nil {
 				t.Fatal(err)
 			}
@@ -44,12 +45,38 @@ func TestOpenDefaults(t *testing.T) {
 	}
 }
 
+// What is logged can change while lines are written.
+func TestChange(t *testing.T) {
+	var out, err bytes.Buffer
+	tel := Open(Config{}, Stream{Writer: &out}, Stream{Writer: &err})
+	for i, test := range []Config{
+		{AccessLog: "json", LogLevel: "warn"}, {}, {AccessLog: "common", LogLevel: "debug"}, {AccessLog: "off"},
+	} {
+		tel.Change(test)
+		tel.Log.Debug(fmt.Sprint("debug ", i))
+		tel.Log.Info(fmt.Sprint("info ", i))
+		tel.Access().Finished(finished())
+	}
+	if err := tel.Close(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 2 || lines[0][0] != '{' || lines[1][0] == '{' {
+		t.Errorf("the access log has\n%s", out.String())
+	}
+	log := err.String()
+	for text, want := range map[string]bool{"info 0": false, "info 1": true, "debug 1": false, "debug 2": true, "debug 3": false} {
+		if strings.Contains(log, text) != want {
+			t.Errorf("%s: %v, the log has\n%s", text, !want, log)
+		}
+	}
+}
+
 func TestDroppedLinesAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out, err := &gate{open: make(chan struct{})}, opened()
 		tel := Open(Config{AccessLog: "json"}, Stream{Writer: out}, Stream{Writer: err})
 		for range 2*writerLimit/200 + 10_000 {
-			tel.Access.Finished(finished())
+			tel.Access().Finished(finished())
 		}
 		if tel.DroppedAccess() == 0 {
 			t.Fatal("nothing was dropped")

@@ -38,7 +38,7 @@ const (
 type textHandler struct {
 	out   io.Writer
 	mu    *sync.Mutex
-	level slog.Level
+	level slog.Leveler
 	color bool
 	// long writes the date and the zone too.
 	long bool
@@ -55,11 +55,11 @@ type source struct{ app, worker string }
 type block struct{ key, text string }
 
 // newTextHandler returns a slog.Handler that writes each record in one Write.
-func newTextHandler(out io.Writer, level slog.Level, color, long bool) slog.Handler {
+func newTextHandler(out io.Writer, level slog.Leveler, color, long bool) slog.Handler {
 	return &textHandler{out: out, mu: new(sync.Mutex), level: level, color: color, long: long}
 }
 
-func (h *textHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+func (h *textHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
 
 func (h *textHandler) WithGroup(name string) slog.Handler {
 	if name == "" {

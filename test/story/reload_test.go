@@ -1,6 +1,8 @@
 package story
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -314,6 +316,42 @@ func TestReloadOfAddresses(t *testing.T) {
 		t.Error(err)
 	}
 	l.more(20)
+}
+
+// Certificates change for handshakes to come; connections that are there stay.
+func TestReloadOfCertificates(t *testing.T) {
+	config := func(name string) string {
+		return fmt.Sprintf("tls = \"internal\"\nbind = [\"127.0.0.1:0\"]\ndomains = [%q]\n[[routes]]\nrespond = \"hello\"\n", name)
+	}
+	dir := application(t, map[string]string{"rickhouse.toml": config("a.test")})
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
+	dial := func() (*tls.Conn, *http.Client) {
+		c, err := tls.Dial("tcp", s.Addr(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c, &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return c, nil },
+		}}
+	}
+	names := func(c *tls.Conn) string { return strings.Join(c.ConnectionState().PeerCertificates[0].DNSNames, " ") }
+	first, client := dial()
+	if got, err := fetch(client, "GET", "https://story/", nil); err != nil || got != "hello" || !strings.Contains(names(first), "a.test") {
+		t.Fatalf("got %q, %v, from %s", got, err, names(first))
+	}
+	mustReload(t, dir, config("b.test"))
+	second, _ := dial()
+	if got := names(second); !strings.Contains(got, "b.test") || strings.Contains(got, "a.test") {
+		t.Errorf("the certificate is for %s", got)
+	}
+	if got, err := fetch(client, "GET", "https://story/", nil); err != nil || got != "hello" {
+		t.Errorf("the connection that was there gives %q, %v", got, err)
+	}
+	configure(t, dir, strings.Replace(config("b.test"), "tls = \"internal\"", "tls = \"off\"", 1))
+	if code, out := reload(t, dir); code != 1 || !strings.Contains(out, "has to be started again") {
+		t.Errorf("without TLS: %d\n%s", code, out)
+	}
 }
 
 // Many reloads leave no descriptor, and no worker, behind.
