@@ -104,6 +104,7 @@ func (c *conn) rest() {
 		c.sh.giveBuffer(c.out)
 		c.out = nil
 	}
+	c.part = nil
 	c.arm()
 }
 
