@@ -196,7 +196,7 @@ func (a *pieces) more() {
 
 func TestContentInPiecesAndFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
-	big := prose(700_000)
+	big := prose(300_000)
 	if err := os.WriteFile(file, []byte(big), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestPiecesOfATurnLeaveTogether(t *testing.T) {
 // does.
 func TestASlowClientHoldsTheServerUp(t *testing.T) {
 	for _, coding := range all() {
-		noise := make([]byte, 2<<20)
+		noise := make([]byte, 1<<20)
 		r := rand.NewChaCha8([32]byte{})
 		_, _ = r.Read(noise)
 		a := &pieces{window: 128 << 10, length: -1}
@@ -318,7 +318,7 @@ func TestASlowClientHoldsTheServerUp(t *testing.T) {
 
 func TestAFileWaitsForASlowClient(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
-	noise := make([]byte, 2<<20)
+	noise := make([]byte, 1<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	if err := os.WriteFile(file, noise, 0o600); err != nil {
 		t.Fatal(err)

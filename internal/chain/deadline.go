@@ -124,7 +124,7 @@ func (t *deadlineTap) Run() {
 	t.fired++
 	last := t.second == nil || t.fired == 2
 	switch {
-	case t.over || t.cut != nil:
+	case t.over || t.cut != nil || t.x.Canceled:
 	case !t.headed:
 		t.answer()
 	case last && t.d.cfg.AnswerTimeout > 0:
