@@ -58,7 +58,7 @@ func TestTheRepositoryKeepsItsRules(t *testing.T) {
 		none(t, faults)
 	})
 	t.Run("tests that pages name are there", func(t *testing.T) {
-		for _, page := range []string{"promises", "http2", "http3", "tls", "gateway"} {
+		for _, page := range []string{"promises", "http2", "http3", "tls", "gateway", "mod_wsgi"} {
 			faults, err := NamedTests(repository, "docs/"+page+".md")
 			if err != nil {
 				t.Fatal(err)

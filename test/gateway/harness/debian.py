@@ -8,10 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# Each server: its package, and where its binary may be.
+# Each server, or module of one: its package, and where its binary may be.
 SERVERS = {
     "nginx": ("nginx", "usr/sbin/nginx"),
     "apache": ("apache2-bin", "usr/sbin/apache2"),
+    "mod_wsgi": ("libapache2-mod-wsgi-py3", "usr/lib/apache2/modules/mod_wsgi.so*"),
     "php-fpm": ("php-fpm", "usr/sbin/php-fpm[0-9]*"),
 }
 
