@@ -126,6 +126,9 @@ func (w *Worker) wait() {
 	w.loop.Post(exchange.TaskFunc(func() {
 		w.reaped = true
 		w.Retire()
+		if w.why == errLinkClosed && w.process.cmd.ProcessState.Exited() {
+			w.why = nil // it was about to end by itself, on a slow machine
+		}
 		w.fail(w.exitReason(err))
 		if !w.link.ended {
 			// A child of the worker may hold the link open: what the worker wrote is
@@ -166,10 +169,12 @@ func (w *Worker) ended(err error) {
 	case !w.stopping:
 		// A process that ends closes its link first: let it say how it ended.
 		w.Retire()
-		w.last.Task = exchange.TaskFunc(func() { w.Kill(errors.New("the worker closed its link")) })
+		w.last.Task = exchange.TaskFunc(func() { w.Kill(errLinkClosed) })
 		w.loop.SetTimer(&w.last, w.loop.Now()+linger)
 	}
 }
+
+var errLinkClosed = errors.New("the worker closed its link")
 
 // linger is how long a worker may live on without its link.
 const linger = int64(250 * time.Millisecond)
