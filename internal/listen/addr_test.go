@@ -24,6 +24,9 @@ func TestParse(t *testing.T) {
 		{"fd:3", Addr{Inherited: true, FD: 3}, "fd:3"},
 		{"http://127.0.0.1:80", Addr{Host: "127.0.0.1", Port: 80, HTTP: true}, "http://127.0.0.1:80"},
 		{"http://:80", Addr{Port: 80, HTTP: true}, "http://127.0.0.1:80"},
+		{"uwsgi://127.0.0.1:3031", Addr{Host: "127.0.0.1", Port: 3031, Gateway: "uwsgi"}, "uwsgi://127.0.0.1:3031"},
+		{"fastcgi://unix:/run/app.sock", Addr{Path: "/run/app.sock", Gateway: "fastcgi"}, "fastcgi://unix:/run/app.sock"},
+		{"scgi://fd:3", Addr{Inherited: true, FD: 3, Gateway: "scgi"}, "scgi://fd:3"},
 	} {
 		got, err := Parse(c.text)
 		if err != nil || got != c.want {
@@ -39,6 +42,9 @@ func TestParse(t *testing.T) {
 func TestParseAdvises(t *testing.T) {
 	for text, advice := range map[string]string{
 		"":                       "write host:port",
+		"uwsgi://":               "write host:port",
+		"uwsgi://http://a:1":     "write host:port",
+		"fastcgi://127.0.0.1":    "127.0.0.1:8000",
 		"8000":                   "127.0.0.1:8000",
 		"127.0.0.1":              "127.0.0.1:8000",
 		"::1":                    "[::1]:8000",

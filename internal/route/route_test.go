@@ -99,6 +99,23 @@ func TestFirstMatchWins(t *testing.T) {
 	}
 }
 
+// The mount point that a gateway in front has told is kept; strip may add to it.
+func TestMountedByAGateway(t *testing.T) {
+	r := New([]Route{
+		{Config: Config{Path: "/m/api/*", App: "api", Strip: true}, Handler: &answer{}},
+		{Config: Config{Path: "/m/old/*", App: "old", Rewrite: "/new"}, Handler: &answer{}},
+		{Config: Config{App: "web"}, Handler: &answer{}},
+	})
+	for path, want := range map[string]string{"/m/x": "web /m /m/x", "/m": "web /m /m", "/m/api/x": "api /m/api /m/api/x", "/m/old/x": "old  /new"} {
+		x, _ := request("a", path)
+		x.Request.Mount = len("/m")
+		r.Serve(x)
+		if got := x.Route.Name + " " + string(x.Route.ScriptName) + " " + string(x.Request.Path); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestCatchAll(t *testing.T) {
 	for _, path := range []string{"", "/*"} {
 		a := &answer{}
