@@ -366,10 +366,10 @@ func (c *conn) deadline() int64 {
 	switch {
 	case w.tunnel:
 		return c.since + int64(cfg.TunnelTimeout)
+	case w.answering && c.paused:
+		return 0 // it is the client that has to read
 	case c.blocked:
 		return c.since + int64(cfg.StallTimeout)
-	case w.answering && c.paused:
-		return 0
 	case w.answering:
 		return c.since + int64(cfg.StallTimeout)
 	case w.contentEnded:

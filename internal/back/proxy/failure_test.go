@@ -177,6 +177,9 @@ func TestTimeouts(t *testing.T) {
 		c.read("POST").wantStatus(t, 504)
 	})
 	t.Run("no connection", func(t *testing.T) {
+		if !raw {
+			t.Skip("package net does not wait for a backlog")
+		}
 		// A Unix socket whose backlog is full takes nobody.
 		l := fullBacklog(t)
 		e := start(t, Config{Upstreams: []string{"unix:" + l}, ConnectTimeout: 100 * time.Millisecond})

@@ -123,12 +123,12 @@ func (w *call) again() {
 // pause lets some time pass before the request goes on.
 func (w *call) pause() {
 	w.pausing = true
-	w.sh.l.SetTimer(&w.timer, w.sh.l.Now()+firstPause<<min(w.rounds, 6))
+	w.sh.l.SetTimer(&w.timer, w.sh.l.Now()+firstPause<<min(w.rounds, 4))
 	w.rounds++
 }
 
 // firstPause is how long a request waits when every peer has failed it, in
-// nanoseconds; each time it is twice as long.
+// nanoseconds; each time it is twice as long, up to 16 times.
 const firstPause = int64(10 * time.Millisecond)
 
 // invalid: the upstream sent what cannot be passed on.
