@@ -7,5 +7,7 @@
 // credentials that were right: not them, but a keyed hash. A name that is not
 // there takes as long as one that is.
 //
+// Watch keeps up with a file that changes.
+//
 // It knows no roles and writes no files.
 package htpasswd

@@ -173,6 +173,18 @@ allow = ["127.0.0.1:*"]
 	if out := p.curl("--proxy-user", "bob:secret", p.plain.URL); !strings.HasPrefix(out, "HTTP/1.1 200 ") {
 		t.Errorf("after the reload: %s", out)
 	}
+
+	// So does another file of users, by itself.
+	p.write("users", "eve:x\n")
+	p.logged(`the users of the forward proxy stay as they were`)
+	p.write("users", "# nobody\n")
+	err = testkit.Until(testkit.Patience, func() (bool, string) {
+		out := p.curl("--proxy-user", "bob:secret", p.plain.URL)
+		return strings.HasPrefix(out, "HTTP/1.1 407 "), out
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestForwardProxyDryRun(t *testing.T) {

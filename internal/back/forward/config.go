@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Bind                []string      `toml:"bind" default:"" help:"The addresses of the forward proxy, as those of the server; none, and there is no forward proxy. They are never TLS."`
 	Clients             []string      `toml:"clients" default:"this machine" help:"Networks (CIDR) or addresses of clients that may use the proxy, or \"unix\"; others are answered with 403."`
-	Users               string        `toml:"users" default:"" help:"A file of users as htpasswd -B writes it (bcrypt, or argon2id); clients then have to say who they are, else 407. None asks nobody."`
+	Users               string        `toml:"users" default:"" help:"A file of users as htpasswd -B writes it (bcrypt, or argon2id); clients then have to say who they are, else 407. It is read again when it changes. None asks nobody."`
 	Realm               string        `toml:"realm" default:"proxy" help:"What clients show where they ask for name and password."`
 	ConnectTimeout      time.Duration `toml:"connect_timeout" default:"10s" help:"How long finding and reaching a server may take, all its addresses together; then 504."`
 	IdleTimeout         time.Duration `toml:"idle_timeout" default:"5m" help:"How long a tunnel may carry nothing, and a server not go on with what it has to do."`

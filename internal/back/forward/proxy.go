@@ -37,7 +37,7 @@ type Proxy struct {
 	cfg     Config
 	log     *slog.Logger
 	clients networks
-	users   *htpasswd.Checker // nil if nobody is asked
+	users   *htpasswd.Watched // nil if nobody is asked
 	roles   []*role
 	dialer  dialer
 	name    string // in Via
@@ -82,18 +82,21 @@ func (p *Proxy) readUsers() error {
 	if p.cfg.Users == "" {
 		return nil
 	}
-	file, err := htpasswd.Load(p.cfg.Users)
+	users, err := htpasswd.Watch(p.cfg.Users, func(err error) {
+		p.log.Error("the users of the forward proxy stay as they were", "error", err)
+	})
 	if err != nil {
 		return err
 	}
 	for _, r := range p.cfg.Roles {
 		for _, name := range r.Users {
-			if !file.Has(name) {
+			if !users.Has(name) {
+				users.Close()
 				return fmt.Errorf("the role %s is for the user %q, who is not in %s", r.Name, name, p.cfg.Users)
 			}
 		}
 	}
-	p.users = htpasswd.NewChecker(file)
+	p.users = users
 	return nil
 }
 
@@ -144,7 +147,8 @@ func (p *Proxy) Close() error {
 	}
 	p.dialer.running.Wait()
 	if p.users != nil {
-		p.users.Wait()
+		p.users.Close()
+		p.users.Checker().Wait()
 	}
 	return nil
 }

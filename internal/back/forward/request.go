@@ -115,18 +115,19 @@ func (r *request) identify() {
 		r.authorize()
 		return
 	}
+	users := r.p.users.Checker()
 	name, password, given := htpasswd.Basic(r.x.Request.Get("proxy-authorization"))
 	switch {
 	case !given:
 		r.unknown("the client does not say who it is")
 		return
-	case r.p.users.Known(name, password):
+	case users.Known(name, password):
 		r.user = name
 		r.authorize()
 		return
 	}
 	home := r.x.Executor
-	checked := r.p.users.Check(name, password, func(ok bool) {
+	checked := users.Check(name, password, func(ok bool) {
 		home.Post(exchange.TaskFunc(func() {
 			switch {
 			case r.x == nil:
