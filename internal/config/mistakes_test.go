@@ -46,6 +46,10 @@ func TestMistakes(t *testing.T) {
 			`rickhouse.toml:5:20: listener: "127.0.0.1:8002" is not one of bind: did you mean "127.0.0.1:8001"?`,
 			`rickhouse.toml:8:13: listener: ":443" is not one of bind: there is :80, 127.0.0.1:8001`,
 		}},
+		{name: "strip and rewrite", file: app + "[[routes]]\npath = \"/a/*\"\nstrip = true\nstatus = 404\n[[routes]]\nrewrite = \"/b\"\nstatus = 404\n[[routes]]\npath = \"/c/*\"\nstrip = true\nproxy = [\"http://x\"]\n[[routes]]\napp = \"web\"\n", want: []string{
+			`rickhouse.toml:5:9: strip: it is for applications and upstreams: name one with app or proxy`,
+			`rickhouse.toml:8:11: rewrite: it is for applications and upstreams: name one with app or proxy`,
+		}},
 		{name: "app key in a route", file: app + "[[routes]]\nwsgi = \"a:b\"\n", want: []string{`rickhouse.toml:4:1: wsgi belongs to an application: write it below [apps.NAME] and name that in the route, with app = "NAME"`}},
 		{name: "top key in a route", file: app + "[[routes]]\napp = \"web\"\nbind = 1\n", want: []string{`rickhouse.toml:5:1: bind belongs to the top level: write it before the first [table]`}},
 		{name: "tls", file: "tls = \"auto\"\n" + app, want: []string{`rickhouse.toml:1:7: tls: nothing says which host names to get certificates for: set domains, or give routes a host`}},

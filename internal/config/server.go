@@ -71,7 +71,7 @@ type Route struct {
 
 // Validate reports every mistake in r, each as "key: what is wrong".
 func (r Route) Validate() error {
-	return errors.Join(r.Config.Validate(), r.Files.Validate(), r.Proxy.Validate(), r.Chain.Validate(), r.Handover.Validate(), r.handsOver())
+	return errors.Join(r.Config.Validate(), r.checkPaths(), r.Files.Validate(), r.Proxy.Validate(), r.Chain.Validate(), r.Handover.Validate(), r.handsOver())
 }
 
 // handsOver reports the keys about what an application names where there is none.
@@ -86,6 +86,20 @@ func (r Route) handsOver() error {
 	}
 	if r.Handover.XAccelRedirect {
 		errs = append(errs, errors.New("x_accel_redirect: "+why))
+	}
+	return errors.Join(errs...)
+}
+
+// checkPaths reports keys about the path that nobody would see.
+func (r Route) checkPaths() error {
+	if r.App != "" || r.Proxy.On() {
+		return nil
+	}
+	var errs []error
+	for key, set := range map[string]bool{"strip": r.Strip, "rewrite": r.Rewrite != ""} {
+		if set {
+			errs = append(errs, fmt.Errorf("%s: it is for applications and upstreams: name one with app or proxy", key))
+		}
 	}
 	return errors.Join(errs...)
 }

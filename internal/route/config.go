@@ -25,8 +25,8 @@ type Config struct {
 	Listener []string `toml:"listener" default:"any" help:"The addresses that it came by, as bind has them: what is to be seen on one interface alone names that one."`
 
 	App     string `toml:"app" default:"" help:"The application that answers: the NAME of an [apps.NAME]."`
-	Strip   bool   `toml:"strip" default:"false" help:"Mount the application at the path of the route: that becomes SCRIPT_NAME and is taken off PATH_INFO."`
-	Rewrite string `toml:"rewrite" default:"" help:"The path that the application sees in place of the client's: {name} is a parameter of path, * what its /* stands for, as in /v2/users/{id} or /v2/*. The query stays."`
+	Strip   bool   `toml:"strip" default:"false" help:"Mount the application, or the upstream, at the path of the route: that becomes SCRIPT_NAME and is taken off PATH_INFO."`
+	Rewrite string `toml:"rewrite" default:"" help:"The path that the application, or the upstream, sees in place of the client's: {name} is a parameter of path, * what its /* stands for, as in /v2/users/{id} or /v2/*. The query stays."`
 	NoRerun bool   `toml:"rerun,inverted" default:"true" help:"Run a GET or HEAD once more if its worker died before it answered."`
 
 	Redirect    string `toml:"redirect" default:"" help:"Where to send the client, as https://example.com/* or /users/{id}: {name}, * and {host}, the host it addressed, are put in, and the query is kept where this has none."`
@@ -133,12 +133,8 @@ func (c Config) checkConditions() error {
 
 func (c Config) checkRewrite() error {
 	switch {
-	case c.Strip && c.App == "":
-		return errors.New("strip: it is for applications: name one with app")
 	case c.Rewrite == "":
 		return nil
-	case c.App == "":
-		return errors.New("rewrite: it is for applications: name one with app")
 	case c.Strip:
 		return errors.New("rewrite: a route that strips rewrites already: leave strip or rewrite out")
 	case !strings.HasPrefix(c.Rewrite, "/"):

@@ -36,8 +36,6 @@ func TestValidate(t *testing.T) {
 		{Config{Method: []string{"GET", "get", "G ET"}}, "method[1]: \"get\" is not a method in capitals, as GET\nmethod[2]: \"G ET\" is not a method in capitals, as GET"},
 		{Config{Header: map[string]string{"x y": "1", "x_y": "1"}}, "header[x y]: \"x y\" is not the name of a header field\nheader[x_y]: names with _ are dropped from requests: write \"x-y\""},
 		{Config{Client: []string{"10.0.0.0/8", "unix", "10.0.0"}}, `client[2]: "10.0.0" is not an address, a network such as 10.0.0.0/8, or "unix"`},
-		{Config{Strip: true}, `strip: it is for applications: name one with app`},
-		{Config{Rewrite: "/x"}, `rewrite: it is for applications: name one with app`},
 		{Config{App: "a", Rewrite: "/x", Strip: true}, `rewrite: a route that strips rewrites already: leave strip or rewrite out`},
 		{Config{App: "a", Rewrite: "x"}, `rewrite: "x" must begin with /`},
 		{Config{App: "a", Rewrite: "/x?y"}, `rewrite: "/x?y": it is a path, without ? and #: the query stays`},
