@@ -19,8 +19,9 @@ type Identity struct {
 }
 
 // FindIdentity returns whom name, group and groups mean, each a name or a number;
-// nil if all of them are empty. A user's own groups stand for those that are not
-// given. Only root may be another than itself.
+// nil if all of them are empty, or are those of this process, which is not root's.
+// A user's own groups stand for those that are not given. Only root may be another
+// than itself.
 func FindIdentity(name, group string, groups []string) (*Identity, error) {
 	if name == "" && group == "" && groups == nil {
 		return nil, nil
@@ -42,6 +43,9 @@ func FindIdentity(name, group string, groups []string) (*Identity, error) {
 		return nil, err
 	}
 	if os.Geteuid() != 0 {
+		if groups == nil && id.UID == uint32(os.Geteuid()) && id.GID == uint32(os.Getegid()) {
+			return nil, nil
+		}
 		return nil, errors.New("only root can run an application as another user or group: start the server as root, or leave user, group and groups out")
 	}
 	return id, nil

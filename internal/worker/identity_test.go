@@ -33,6 +33,9 @@ func TestFindIdentity(t *testing.T) {
 		if _, err := FindIdentity("0", "", nil); err == nil || !strings.Contains(err.Error(), "only root") {
 			t.Errorf("somebody else than root: %v", err)
 		}
+		if id, err := FindIdentity(strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid()), nil); id != nil || err != nil {
+			t.Errorf("itself: %+v, %v", id, err)
+		}
 		t.Skip("only root may be somebody else")
 	}
 	nobody, err := user.Lookup("nobody")
