@@ -1,11 +1,9 @@
 package chain
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/htpasswd"
 	wire "rickhouse/internal/wire/http1"
 )
 
@@ -47,10 +46,10 @@ func (c BasicAuthConfig) Validate() error {
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(c.Users)) {
-		if _, err := parseSecret(c.Users[name]); err != nil {
-			errs = append(errs, fmt.Errorf("basic_auth_users[%s]: %s: %w", name, name, err))
-		} else if name == "" || strings.Contains(name, ":") {
+		if name == "" || name[0] == '#' || strings.ContainsAny(name, ":\r\n") {
 			errs = append(errs, fmt.Errorf("basic_auth_users[%s]: %q is no name for a user", name, name))
+		} else if _, err := htpasswd.Parse(userLine(name, c.Users[name])); err != nil {
+			errs = append(errs, fmt.Errorf("basic_auth_users[%s]: %w", name, err))
 		}
 	}
 	if !wire.ValidValue([]byte(c.Realm)) || strings.ContainsAny(c.Realm, `"\`) {
@@ -64,35 +63,38 @@ func (c BasicAuthConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// readUsers reads the file of a valid Config. It blocks.
-func (c BasicAuthConfig) readUsers() (map[string]secret, error) {
-	users := map[string]secret{}
-	for name, hash := range c.Users {
-		users[name], _ = parseSecret(hash) // Validate knows of no error
+// userLine is the line of a user in a file.
+func userLine(name, hash string) []byte { return []byte(name + ":" + hash + "\n") }
+
+// readUsers reads the users of a valid Config. It blocks.
+func (c BasicAuthConfig) readUsers() (*htpasswd.File, error) {
+	var text []byte
+	if c.File != "" {
+		var err error
+		if text, err = readFile(c.File, maxHtpasswd); err != nil {
+			return nil, fmt.Errorf("basic_auth: %w", err)
+		}
+		text = append(text, '\n')
 	}
-	if c.File == "" {
-		return users, nil
+	for _, name := range slices.Sorted(maps.Keys(c.Users)) {
+		text = append(text, userLine(name, c.Users[name])...)
 	}
-	text, err := readFile(c.File, maxHtpasswd)
-	if err != nil {
-		return nil, fmt.Errorf("basic_auth: %w", err)
-	}
-	if err := parseHtpasswd(text, users); err != nil {
-		return nil, fmt.Errorf("basic_auth: %s: %w", c.File, err)
-	}
-	if len(users) == 0 {
-		return nil, fmt.Errorf("basic_auth: %s has no users", c.File)
+	users, err := htpasswd.Parse(text)
+	if err != nil { // one in a line
+		return nil, fmt.Errorf("basic_auth: %s: %s", c.File, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return users, nil
 }
+
+// maxHtpasswd is how large a file of users may be, in octets.
+const maxHtpasswd = 4 << 20
 
 // basicAuth is the wrapper that asks for passwords. They are verified on a few
 // goroutines, one verification for all requests with the same credentials; what
 // was right is remembered for a while.
 type basicAuth struct {
 	next      exchange.Handler
-	users     map[string]secret
-	all       []secret // those of users, in the order of their names
+	verify    func(user, password string) bool // it takes long, whoever the user is
 	challenge string
 	header    string // in lower case, or empty
 	crew      *crew
@@ -123,11 +125,8 @@ func newBasicAuth(c BasicAuthConfig, s *Shared) (wrapper, error) {
 	}
 	return func(next exchange.Handler) exchange.Handler {
 		b := &basicAuth{
-			next: next, users: users, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header),
+			next: next, verify: users.Verify, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header),
 			crew: s.hashers, known: map[credentials]time.Time{}, flights: map[credentials]*flight{},
-		}
-		for _, name := range slices.Sorted(maps.Keys(users)) {
-			b.all = append(b.all, users[name])
 		}
 		_, _ = rand.Read(b.key[:]) // it never fails
 		return b
@@ -139,7 +138,7 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 	if b.header != "" {
 		x.Request.Fields = deleteNamed(x.Request.Fields, b.header)
 	}
-	user, password, ok := parseBasic(x.Request.Get("authorization"))
+	user, password, ok := htpasswd.Basic(x.Request.Get("authorization"))
 	if !ok {
 		b.refuse(x, "no credentials came")
 		return
@@ -156,7 +155,7 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 	w := &verified{b: b, x: x, user: user}
 	f := b.flights[sum]
 	if f == nil {
-		f = &flight{b: b, sum: sum, user: string(user), password: password}
+		f = &flight{b: b, sum: sum, user: user, password: password}
 		if !b.crew.do(f) {
 			b.busy(x)
 			return
@@ -168,40 +167,26 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 	f.waiting = append(f.waiting, w)
 }
 
-// parseBasic reads the value of Authorization.
-func parseBasic(value []byte) (user, password []byte, ok bool) {
-	scheme, token, ok := bytes.Cut(value, []byte(" "))
-	if !ok || !equalFold(scheme, "basic") {
-		return nil, nil, false
-	}
-	b, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(token)))
-	if err != nil {
-		return nil, nil, false
-	}
-	user, password, ok = bytes.Cut(b, []byte(":"))
-	return user, password, ok && wire.ValidValue(user)
-}
-
 // sum is what stands for credentials.
-func (b *basicAuth) sum(user, password []byte) (c credentials) {
+func (b *basicAuth) sum(user, password string) (c credentials) {
 	h := hmac.New(sha256.New, b.key[:])
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(user))))
-	h.Write(user)
-	h.Write(password)
+	h.Write([]byte(user))
+	h.Write([]byte(password))
 	h.Sum(c[:0])
 	return c
 }
 
 // pass lets x of a user pass.
-func (b *basicAuth) pass(x *exchange.Exchange, user []byte) {
+func (b *basicAuth) pass(x *exchange.Exchange, user string) {
 	b.tell(x, user)
 	b.next.Serve(x)
 }
 
 // tell tells the application who the user is.
-func (b *basicAuth) tell(x *exchange.Exchange, user []byte) {
+func (b *basicAuth) tell(x *exchange.Exchange, user string) {
 	if b.header != "" {
-		x.Request.Fields = append(x.Request.Fields, exchange.Field{Name: []byte(b.header), Value: user})
+		x.Request.Fields = append(x.Request.Fields, exchange.Field{Name: []byte(b.header), Value: []byte(user)})
 	}
 }
 
@@ -221,18 +206,14 @@ type flight struct {
 	b        *basicAuth
 	sum      credentials
 	user     string
-	password []byte
+	password string
 	waiting  []*verified // belongs to b
 }
 
-// work implements job. A user who is not there costs as much as one who is.
+// work implements job.
 func (f *flight) work() {
 	b := f.b
-	s, known := b.users[f.user]
-	if !known {
-		s = b.all[binary.BigEndian.Uint64(f.sumOfUser())%uint64(len(b.all))]
-	}
-	right := s.matches(f.password) && known
+	right := b.verify(f.user, f.password)
 	b.mu.Lock()
 	delete(b.flights, f.sum)
 	if right {
@@ -244,13 +225,6 @@ func (f *flight) work() {
 		w.right = right
 		w.x.Executor.Post(w)
 	}
-}
-
-// sumOfUser is the same for a name whenever it is asked for, and nobody can tell it
-// beforehand.
-func (f *flight) sumOfUser() []byte {
-	c := f.b.sum([]byte(f.user), nil)
-	return c[:]
 }
 
 // remember keeps credentials that are right.
@@ -273,7 +247,7 @@ type verified struct {
 	held
 	b     *basicAuth
 	x     *exchange.Exchange
-	user  []byte
+	user  string
 	right bool
 }
 

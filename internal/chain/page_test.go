@@ -201,7 +201,7 @@ func TestPagesThatCannotBe(t *testing.T) {
 		{Config{ErrorPages: ErrorPagesConfig{Pages: map[string]string{"404": dir + "/b.html"}}}, "error_pages[404]: there is no file " + dir + "/b.html"},
 		{Config{Maintenance: MaintenanceConfig{On: true, Page: dir + "/b.html"}}, "maintenance_page: there is no file " + dir + "/b.html"},
 		{Config{BasicAuth: BasicAuthConfig{File: dir}}, "basic_auth: " + dir + " is not a file"},
-		{Config{BasicAuth: BasicAuthConfig{File: dir + "/a.html"}}, "basic_auth: " + dir + "/a.html: line 1 is not USER:HASH"},
+		{Config{BasicAuth: BasicAuthConfig{File: dir + "/a.html"}}, "basic_auth: " + dir + "/a.html: line 1: it is not name:hash"},
 	} {
 		if err := tt.c.CheckFiles(); err == nil || err.Error() != tt.want {
 			t.Errorf("%+v: %v, want %s", tt.c, err, tt.want)
