@@ -243,3 +243,38 @@ func TestProxyBalances(t *testing.T) {
 		}
 	}
 }
+
+// TestProxyPaths: an upstream that is mounted, and one that sees another path.
+func TestProxyPaths(t *testing.T) {
+	up := upstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s", r.RequestURI, r.Header.Get("X-Forwarded-Prefix"))
+	}))
+	dir := application(t, map[string]string{"rickhouse.toml": `[[routes]]
+path = "/api/*"
+strip = true
+proxy = ["unix:` + up + `"]
+
+[[routes]]
+path = "/users/{id}"
+rewrite = "/v2/{id}"
+proxy = ["unix:` + up + `"]
+
+[[routes]]
+path = "/*"
+proxy = ["unix:` + up + `"]
+`})
+	s := start(t, dir, "-c", "rickhouse.toml")
+	for path, want := range map[string]string{
+		"/api/a%20b?c=d": "/a%20b?c=d /api", "/api": "/ /api", "/users/7?x=y": "/v2/7?x=y ", "/users/%37": "/v2/7 ", "/other": "/other ",
+	} {
+		res, err := s.Client(1).Get("http://" + s.Addr() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(body) != want {
+			t.Errorf("%s: the upstream sees %q, want %q", path, body, want)
+		}
+	}
+}
