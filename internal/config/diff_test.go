@@ -30,8 +30,8 @@ func TestDiff(t *testing.T) {
 	}{
 		{"nothing", web, "# a comment\n" + web, nil},
 		{"a default that is written", web, "max_line = \"8KiB\"\n" + web, nil},
-		{"the top level", web, "max_body = \"1MiB\"\nloops = 3\n" + web, []string{
-			"loops: 0 -> 3 (restart)", "max_body: 100MiB -> 1MiB",
+		{"the top level", web, "max_body = \"1MiB\"\nshutdown_timeout = \"1s\"\nloops = 3\n" + web, []string{
+			"loops: 0 -> 3 (restart)", "shutdown_timeout: 30s -> 1s", "max_body: 100MiB -> 1MiB (restart)",
 		}},
 		{"a list", "bind = [\":80\"]\n" + web, "bind = [\":80\", \"127.0.0.1:81\"]\n" + web, []string{
 			`bind: [":80"] -> [":80", "127.0.0.1:81"]`,
