@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/http"
-	"strconv"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
@@ -17,6 +16,9 @@ const (
 	// maxSkip is how many octets of records that nobody wants are read for each
 	// request to keep a connection.
 	maxSkip = 64 << 10
+	// manyConnections is what GET_VALUES is told of how many connections there may be:
+	// more than a gateway makes use of.
+	manyConnections = "1000"
 )
 
 // records is a connection that speaks FastCGI.
@@ -117,7 +119,7 @@ func (r *records) other(c *conn, rec wire.Record) *exchange.Error {
 	out := c.d.frame[:0]
 	switch {
 	case rec.ID == 0 && rec.Type == wire.GetValues:
-		out = wire.AppendValues(out, rec.Content, strconv.Itoa(maxSpare))
+		out = wire.AppendValues(out, rec.Content, manyConnections)
 	case rec.ID == 0:
 		out = wire.AppendUnknown(out, rec.Type)
 	case rec.Type == wire.BeginRequest:
