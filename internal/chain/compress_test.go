@@ -157,7 +157,6 @@ func TestRevalidation(t *testing.T) {
 type pieces struct {
 	application
 	list   []string
-	files  []*os.File
 	length int64
 	window int
 }

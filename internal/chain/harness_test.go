@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -200,7 +199,6 @@ func addFields(r *exchange.Response, fields ...string) {
 
 // application is a Server that a test answers with: it notes what it is told.
 type application struct {
-	mu      sync.Mutex
 	served  int
 	x       *exchange.Exchange
 	content []byte
