@@ -77,3 +77,21 @@ func TestUsersInURLsAreNotShown(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What a reload writes and logs must not have what is secret.
+func TestSecretsAreMarked(t *testing.T) {
+	keys := AllKeys()
+	for _, k := range slices.Concat(keys.Top, keys.App, keys.Route, keys.Forward, keys.Role) {
+		for _, word := range []string{"secret", "password", "token"} {
+			if strings.Contains(k.Name, word) && !k.Secret {
+				t.Errorf("the key %s has no tag secret", k.Name)
+			}
+		}
+	}
+	dir := t.TempDir()
+	route := "[[routes]]\nproxy = [\"http://127.0.0.1:1\"]\nsticky_cookie = \"upstream\"\nsticky_secret = \"hidden %s of sixteen octets\"\n"
+	changes := Diff(loadText(t, dir, strings.Replace(route, "%s", "one", 1)), loadText(t, dir, strings.Replace(route, "%s", "two", 1)))
+	if len(changes) != 1 || changes[0].Key != "sticky_secret" || strings.Contains(changes[0].String(), "hidden") {
+		t.Errorf("got %v", changes)
+	}
+}

@@ -21,7 +21,7 @@ type Config struct {
 	HashBy  string `toml:"hash_by" default:"address" help:"What decides with balance = \"hash\": address (the client's), path, header:NAME or cookie:NAME."`
 
 	StickyCookie string `toml:"sticky_cookie" default:"" help:"The name of a cookie that brings a client back to the upstream it was given, as long as that is well; with none there is no such cookie."`
-	StickySecret string `toml:"sticky_secret" default:"a new one at each start" help:"What the cookie is signed with. Several servers before the same upstreams need the same."`
+	StickySecret string `toml:"sticky_secret" secret:"true" default:"a new one at each start" help:"What the cookie is signed with. Several servers before the same upstreams need the same."`
 
 	Host      string `toml:"upstream_host" default:"the client's" help:"The Host that upstreams see."`
 	Path      string `toml:"upstream_path" default:"normalized" enum:"normalized,raw" help:"The path that upstreams see: the one that routes compare, encoded anew, or the one that the client sent. A raw path may mean to the upstream what no route has looked at."`
