@@ -56,7 +56,7 @@ func (h *handler) redirect(x *exchange.Exchange, target string) {
 		return
 	}
 	x.Route.Redirects++
-	x.Request.RawPath, x.Request.Path, x.Request.Query = r.RawPath, r.Path, r.Query
+	x.Request.RawPath, x.Request.Path, x.Request.Query, x.Request.Mount = r.RawPath, r.Path, r.Query, 0
 	h.parts.Redirect.Serve(x)
 }
 

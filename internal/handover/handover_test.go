@@ -292,3 +292,34 @@ func TestInternalRoutes(t *testing.T) {
 		t.Error("the next request of the Exchange counts as redirected, too")
 	}
 }
+
+// Content is for whoever answers first. One that is asked after that must not be
+// told of it: an upstream would wait for it, or take the next request for it.
+func TestContentIsNotTheNextOnes(t *testing.T) {
+	x, f := ask(t, "POST")
+	x.Request.ContentLength, x.Request.Mount = 4, len("/app")
+	x.Request.Upgrade = []byte("websocket")
+	x.Request.Fields = []exchange.Field{
+		{Name: []byte("content-length"), Value: []byte("4")},
+		{Name: []byte("content-type"), Value: []byte("text/x")},
+		{Name: []byte("expect"), Value: []byte("100-continue")},
+		{Name: []byte("cookie"), Value: []byte("a")},
+	}
+	x.Request.Trailers = []exchange.Field{{Name: []byte("x-sum"), Value: []byte("1")}}
+	sent := slices.Clone(x.Request.Fields)
+	New(Config{XAccelRedirect: true}, Parts{Redirect: exchange.HandlerFunc(func(x *exchange.Exchange) {
+		r := &x.Request
+		if len(r.Fields) != 1 || string(r.Fields[0].Name) != "cookie" || r.ContentLength != 0 || r.Trailers != nil || r.Upgrade != nil || r.Mount != 0 {
+			t.Errorf("the request is %+v", r)
+		}
+		r.Fields = append(r.Fields[:0], exchange.Field{Name: []byte("x-user"), Value: []byte("ann")})
+		x.Answer(200, "")
+	})})(exchange.HandlerFunc(func(x *exchange.Exchange) {
+		head(x, "X-Accel-Redirect: /p")
+		x.End()
+	})).Serve(x)
+	same := func(a, b exchange.Field) bool { return string(a.Name) == string(b.Name) && string(a.Value) == string(b.Value) }
+	if r := &x.Request; f.status != 200 || !slices.EqualFunc(r.Fields, sent, same) || r.ContentLength != 4 || len(r.Trailers) != 1 || r.Mount != 4 {
+		t.Errorf("%d; at the end the request is %+v", f.status, r)
+	}
+}

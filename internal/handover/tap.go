@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"os"
+	"slices"
 
 	"rickhouse/internal/exchange"
 )
@@ -40,9 +41,7 @@ type handedOver struct {
 // what the client sent.
 func (t *tap) leave(x *exchange.Exchange) exchange.Client {
 	if t.state == handed {
-		r, was := &x.Request, &t.request
-		r.Method, r.RawPath, r.Path, r.Query = was.Method, was.RawPath, was.Path, was.Query
-		x.HasContent = t.content
+		x.Request, x.HasContent = t.request, t.content
 	}
 	c := t.client
 	x.Client = c
@@ -146,6 +145,11 @@ func remove(fields []exchange.Field, f exchange.Field) []exchange.Field {
 	return kept
 }
 
+// ofContent reports whether a field of a request is about its content.
+func ofContent(f exchange.Field) bool {
+	return bytes.HasPrefix(f.Name, []byte("content-")) || is(f, "expect")
+}
+
 // Demand implements exchange.Client.
 func (t *tap) Demand(x *exchange.Exchange, n int) { t.client.Demand(x, n) }
 
@@ -208,12 +212,17 @@ func (t *tap) Abort(x *exchange.Exchange, cause error) {
 	x.Fail(cause)
 }
 
-// again makes x ready to be answered anew.
+// again makes x ready to be answered anew. The content was for whoever has answered:
+// the request has none now and says nothing of one, or an upstream would take the
+// next request for it.
 func (t *tap) again(x *exchange.Exchange) {
 	t.state, t.request, t.content = handed, x.Request, x.HasContent
-	if !x.Request.IsHead() {
-		x.Request.Method = []byte(http.MethodGet)
+	r := &x.Request
+	if !r.IsHead() {
+		r.Method = []byte(http.MethodGet)
 	}
+	r.Fields, r.Trailers = slices.DeleteFunc(slices.Clone(r.Fields), ofContent), nil
+	r.ContentLength, r.Upgrade = 0, nil
 	x.HeadSent, x.HasContent, x.Server = false, false, nil
 	x.Response.Reset()
 	x.Stats.Err = nil
