@@ -318,7 +318,9 @@ func TestContentIsNotTheNextOnes(t *testing.T) {
 		head(x, "X-Accel-Redirect: /p")
 		x.End()
 	})).Serve(x)
-	same := func(a, b exchange.Field) bool { return string(a.Name) == string(b.Name) && string(a.Value) == string(b.Value) }
+	same := func(a, b exchange.Field) bool {
+		return string(a.Name) == string(b.Name) && string(a.Value) == string(b.Value)
+	}
 	if r := &x.Request; f.status != 200 || !slices.EqualFunc(r.Fields, sent, same) || r.ContentLength != 4 || len(r.Trailers) != 1 || r.Mount != 4 {
 		t.Errorf("%d; at the end the request is %+v", f.status, r)
 	}
