@@ -173,7 +173,10 @@ struct WebSocket {
     PyObject_HEAD Call *call;
     PyObject *path, *response; /* attributes */
     PyObject *parts;           /* the pieces of a message that is not complete, or NULL */
+    int64_t pending;           /* what these cost, as far as it was not given back */
     struct message *first, *last;
+    PyObject *turn; /* attribute: a lock of those that send what is not done at once */
+    int senders;    /* attribute: how many of them there are */
     uint64_t started;
     char connected, accepted, closed;
     bool finished; /* nobody takes messages any more */

@@ -21,7 +21,8 @@ Call *call_new(LoopLink *link, const struct item *item)
 
 bool call_over(const Call *self)
 {
-    return !is_nothing(self->closed) || core_canceled(self->link->core, self->slot, self->gen);
+    return self->finished || !is_nothing(self->closed) ||
+           core_canceled(self->link->core, self->slot, self->gen);
 }
 
 int call_wake_senders(Call *self)
@@ -119,7 +120,8 @@ static int finish(Call *self)
     self->http = NULL;
     self->websocket = NULL;
     loop_link_finish(link, self);
-    return result;
+    /* Tasks that the application leaves behind may wait for something that will not come. */
+    return result == 0 ? call_wake(self) : result;
 }
 
 static int returned(Call *self)
@@ -310,7 +312,7 @@ static PyObject *call_close(Call *self, PyObject *unused)
 static PyObject *call_gone(Call *self, PyObject *unused)
 {
     (void)unused;
-    return PyBool_FromLong(core_canceled(self->link->core, self->slot, self->gen));
+    return PyBool_FromLong(self->finished || core_canceled(self->link->core, self->slot, self->gen));
 }
 
 static PyObject *call_frame(Call *self, PyObject *args)
@@ -429,6 +431,7 @@ static PyMemberDef members[] = {
     {"closed", T_OBJECT, AT(closed), 0, NULL},
     {"task", T_OBJECT, AT(task), 0, NULL},
     {"changed", T_OBJECT, AT(changed), 0, NULL},
+    {"finished", T_BOOL, AT(finished), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -143,28 +143,33 @@ static size_t pack(LoopLink *link, PyObject *headers, int64_t *length)
     return size;
 }
 
+/* Whether a look into a dict did not fail. It may have run what its keys are made of: what was found before
+ * is not there for sure. */
+static bool looked(const PyObject *found)
+{
+    return found || !PyErr_Occurred();
+}
+
 static int start_now(HTTP *self, PyObject *message)
 {
     LoopLink *link = self->call->link;
     if (self->status) {
         return 0;
     }
-    PyObject *status = PyDict_GetItemWithError(message, link->words.status);
     PyObject *trailers = PyDict_GetItemWithError(message, link->words.trailers);
-    PyObject *headers = PyDict_GetItemWithError(message, link->words.headers);
-    if (!status || !PyLong_CheckExact(status) || (trailers && trailers != Py_False)) {
+    if (!looked(trailers) || (trailers && trailers != Py_False)) {
         return 0;
     }
-    long number = PyLong_AsLong(status);
+    PyObject *status = PyDict_GetItemWithError(message, link->words.status);
+    long number = status && PyLong_CheckExact(status) ? PyLong_AsLong(status) : 0;
     if (number < 200 || number > 999) {
-        PyErr_Clear();
         return 0;
     }
+    PyObject *headers = PyDict_GetItemWithError(message, link->words.headers);
     int64_t length = -1;
-    size_t size = pack(link, headers, &length);
+    size_t size = looked(headers) ? pack(link, headers, &length) : 0;
     PyObject *fields = size ? PyBytes_FromStringAndSize((const char *)link->scratch, (Py_ssize_t)size) : NULL;
     if (!fields) {
-        PyErr_Clear();
         return 0;
     }
     REPLACE(self->fields, fields);
@@ -221,6 +226,7 @@ static int content_now(HTTP *self, struct span content, bool last)
     }
     bool end = last || sent == self->declared;
     int result = 0;
+    call->credit -= content.len;
     if (!self->head_sent) {
         result = put_head(self, declared ? self->declared : last ? content.len : -1, content, end ? END : 0);
     } else if (content.len || end) {
@@ -229,7 +235,6 @@ static int content_now(HTTP *self, struct span content, bool last)
     if (result < 0) {
         return -1;
     }
-    call->credit -= content.len;
     call->has_last = end;
     self->sent = sent;
     self->ended = end;
@@ -244,10 +249,13 @@ static int body_now(HTTP *self, PyObject *message)
         self->status == 204 || self->status == 304 || !self->fields || !PyBytes_CheckExact(self->fields)) {
         return 0;
     }
-    PyObject *body = PyDict_GetItemWithError(message, link->words.body);
     PyObject *more = PyDict_GetItemWithError(message, link->words.more_body);
+    if (!looked(more) || (more && more != Py_True && more != Py_False)) {
+        return 0;
+    }
+    PyObject *body = PyDict_GetItemWithError(message, link->words.body);
     struct span content = {(const uint8_t *)"", 0};
-    if ((body && !octets_of(body, &content)) || (more && more != Py_True && more != Py_False)) {
+    if (!looked(body) || (body && !octets_of(body, &content))) {
         return 0;
     }
     return content_now(self, content, more != Py_True);
@@ -260,13 +268,16 @@ int http_send_now(HTTP *self, PyObject *message)
     }
     const struct words *words = &self->call->link->words;
     PyObject *type = PyDict_GetItemWithError(message, words->type);
-    if (!type) {
-        return PyErr_Occurred() ? -1 : 0;
+    int done = 0;
+    if (type && is_word(type, words->response_body)) {
+        done = body_now(self, message);
+    } else if (type && is_word(type, words->response_start)) {
+        done = start_now(self, message);
     }
-    if (is_word(type, words->response_body)) {
-        return body_now(self, message);
+    if (!done) {
+        PyErr_Clear(); /* the slow way raises it */
     }
-    return is_word(type, words->response_start) ? start_now(self, message) : 0;
+    return done;
 }
 
 static PyObject *http_receive(PyObject *self, PyObject *unused)

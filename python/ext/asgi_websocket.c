@@ -74,6 +74,14 @@ static int give_back(WebSocket *self, int64_t octets)
     return self->closed || !is_nothing(self->call->closed) ? 0 : call_give_back(self->call, octets);
 }
 
+/* Lets more of an incomplete message come, but not behind one that nobody takes. */
+static int give_back_parts(WebSocket *self)
+{
+    int64_t octets = self->first ? 0 : self->pending;
+    self->pending -= octets;
+    return octets ? give_back(self, octets) : 0;
+}
+
 int websocket_take(WebSocket *self, const struct item *item)
 {
     int64_t cost = (int64_t)item->len + PIECE_COST;
@@ -81,18 +89,20 @@ int websocket_take(WebSocket *self, const struct item *item)
         return 0;
     }
     if (!(item->flags & END)) {
-        return add_part(self, item) < 0 ? -1 : give_back(self, cost);
+        self->pending += cost;
+        return add_part(self, item) < 0 ? -1 : give_back_parts(self);
     }
     struct message *message = PyMem_Malloc(sizeof *message);
     if (!message) {
         PyErr_NoMemory();
         return -1;
     }
-    *message = (struct message){NULL, message_of(self, item), cost};
+    *message = (struct message){NULL, message_of(self, item), cost + self->pending};
     if (!message->content) {
         PyMem_Free(message);
         return -1;
     }
+    self->pending = 0;
     if (self->first) {
         self->last->next = message;
     } else {
@@ -124,7 +134,8 @@ int websocket_receive_now(WebSocket *self, PyObject **message)
     PyObject *content = pop(self, &cost);
     PyObject *key = PyUnicode_CheckExact(content) ? words->text : words->bytes;
     *message = PyDict_Copy(link->message);
-    if (!*message || PyDict_SetItem(*message, key, content) < 0 || give_back(self, cost) < 0) {
+    if (!*message || PyDict_SetItem(*message, key, content) < 0 || give_back(self, cost) < 0 ||
+        give_back_parts(self) < 0) {
         Py_CLEAR(*message);
     }
     Py_DECREF(content);
@@ -138,36 +149,35 @@ bool websocket_is_quiet(const WebSocket *self)
 
 /* Sending. */
 
-/* What a message carries, or NULL where that is not plain. *temporary holds it if need be. */
-static const char *carried(LoopLink *link, PyObject *message, Py_ssize_t *n, int *flags, PyObject **temporary)
+/* What a message carries, as octets (a str that is ASCII has them, too), or NULL where that is not plain. A
+ * look into a dict may run what its keys are made of, which may take away what was found before. */
+static PyObject *carried(LoopLink *link, PyObject *message, int *flags)
 {
-    PyObject *text = PyDict_GetItemWithError(message, link->words.text);
-    PyObject *bytes = PyDict_GetItemWithError(message, link->words.bytes);
-    if (is_nothing(text) && bytes && PyBytes_CheckExact(bytes)) {
-        *n = PyBytes_GET_SIZE(bytes);
-        return PyBytes_AS_STRING(bytes);
-    }
-    if (!is_nothing(bytes) || !text || !PyUnicode_CheckExact(text)) {
-        return NULL;
-    }
-    *flags |= TEXT;
-    if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        *n = PyUnicode_GET_LENGTH(text);
-        return (const char *)PyUnicode_1BYTE_DATA(text);
-    }
-    *temporary = PyUnicode_AsUTF8String(text);
-    if (!*temporary) {
+    PyObject *text = Py_XNewRef(PyDict_GetItemWithError(message, link->words.text));
+    PyObject *bytes = PyErr_Occurred() ? NULL : PyDict_GetItemWithError(message, link->words.bytes);
+    PyObject *octets = NULL;
+    if (PyErr_Occurred()) {
         PyErr_Clear();
-        return NULL;
+    } else if (is_nothing(text) && bytes && PyBytes_CheckExact(bytes)) {
+        octets = Py_NewRef(bytes);
+    } else if (is_nothing(bytes) && text && PyUnicode_CheckExact(text)) {
+        *flags |= TEXT;
+        octets = PyUnicode_IS_COMPACT_ASCII(text) ? Py_NewRef(text) : PyUnicode_AsUTF8String(text);
+        if (!octets) {
+            PyErr_Clear();
+        }
     }
-    *n = PyBytes_GET_SIZE(*temporary);
-    return PyBytes_AS_STRING(*temporary);
+    Py_XDECREF(text);
+    return octets;
 }
 
 /* Sends a message as one piece, if all of it may be sent. */
-static int put_message(WebSocket *self, const char *octets, Py_ssize_t n, int flags)
+static int put_message(WebSocket *self, PyObject *message, int flags)
 {
     Call *call = self->call;
+    bool bytes = PyBytes_CheckExact(message);
+    const void *octets = bytes ? (void *)PyBytes_AS_STRING(message) : PyUnicode_1BYTE_DATA(message);
+    Py_ssize_t n = bytes ? PyBytes_GET_SIZE(message) : PyUnicode_GET_LENGTH(message);
     if (n > MAX_CONTENT || n > call->credit || call->credit <= 0 || loop_link_full(call->link)) {
         return 0;
     }
@@ -175,17 +185,14 @@ static int put_message(WebSocket *self, const char *octets, Py_ssize_t n, int fl
     frame_header(header, (size_t)n, A_DATA, flags, call->slot, call->gen);
     struct iovec parts[] = {{header, HEADER}, {(void *)octets, (size_t)n}};
     call->has_last = false;
-    if (loop_link_append(call->link, parts, 2, NULL) < 0) {
-        return -1;
-    }
     call->credit -= n + PIECE_COST;
-    return 1;
+    return loop_link_append(call->link, parts, 2, NULL) < 0 ? -1 : 1;
 }
 
 int websocket_send_now(WebSocket *self, PyObject *message)
 {
     Call *call = self->call;
-    if (!self->accepted || self->closed || !PyDict_CheckExact(message) || call_over(call)) {
+    if (!self->accepted || self->closed || self->senders || !PyDict_CheckExact(message) || call_over(call)) {
         return 0;
     }
     PyObject *type = PyDict_GetItemWithError(message, call->link->words.type);
@@ -193,12 +200,10 @@ int websocket_send_now(WebSocket *self, PyObject *message)
         PyErr_Clear();
         return 0;
     }
-    PyObject *temporary = NULL;
-    Py_ssize_t n = 0;
     int flags = END;
-    const char *octets = carried(call->link, message, &n, &flags, &temporary);
-    int result = octets ? put_message(self, octets, n, flags) : 0;
-    Py_XDECREF(temporary);
+    PyObject *octets = carried(call->link, message, &flags);
+    int result = octets ? put_message(self, octets, flags) : 0;
+    Py_XDECREF(octets);
     return result;
 }
 
@@ -248,6 +253,7 @@ static int websocket_traverse(WebSocket *self, visitproc visit, void *arg)
     Py_VISIT(self->path);
     Py_VISIT(self->response);
     Py_VISIT(self->parts);
+    Py_VISIT(self->turn);
     return 0;
 }
 
@@ -255,6 +261,7 @@ static int websocket_clear(WebSocket *self)
 {
     Py_CLEAR(self->path);
     Py_CLEAR(self->response);
+    Py_CLEAR(self->turn);
     drop_messages(self);
     return 0;
 }
@@ -282,6 +289,8 @@ static PyMemberDef members[] = {
     {"_call", T_OBJECT, AT(call), READONLY, NULL},
     {"path", T_OBJECT, AT(path), READONLY, NULL},
     {"_response", T_OBJECT, AT(response), READONLY, NULL},
+    {"_turn", T_OBJECT, AT(turn), 0, NULL},
+    {"_senders", T_INT, AT(senders), 0, NULL},
     {"_started", T_ULONGLONG, AT(started), READONLY, NULL},
     {"_connected", T_BOOL, AT(connected), 0, NULL},
     {"_accepted", T_BOOL, AT(accepted), 0, NULL},

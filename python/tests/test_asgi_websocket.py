@@ -290,6 +290,101 @@ def test_backpressure_ends_with_the_client(start: Start) -> None:
     assert "Traceback" not in front.err()
 
 
+def test_messages_that_nobody_takes(start: Start, tmp_path: Path) -> None:
+    """No more of them come than the window has, however large they are: none is given back before it is taken."""
+    front = start("asgi:app").ready()
+    answer = front.open("/ws_wait", query=str(tmp_path / "go"))
+    for _ in range(7):
+        front.data(answer, b"x" * 9000)
+        front.data(answer, b"x", END)
+    front.get("/hello")
+    assert answer.given_back == 0
+    (tmp_path / "go").touch()
+    front.finish(answer)
+
+
+def test_parts_behind_a_message(start: Start, tmp_path: Path) -> None:
+    """What came behind a message that nobody took is given back with that."""
+    front = start("asgi:app").ready()
+    answer = front.open("/ws_wait", query=str(tmp_path / "go"))
+    front.data(answer, b"x" * 20_000, END)
+    front.data(answer, b"x" * 20_000)
+    front.get("/hello")
+    assert answer.given_back == 0
+    (tmp_path / "go").touch()
+    front.finish(answer)
+    assert answer.given_back == 2 * (20_000 + 16)
+
+
+def test_tasks_that_are_left_behind(start: Start, tmp_path: Path) -> None:
+    """Nothing is sent after DONE, and who waits is told of the end."""
+    front = start("asgi:app", open_window=False).ready()
+    answer = front.finish(front.open("/ws_leaves", query=str(tmp_path / "go")))
+    other = front.open("/ws_echo")  # in the same slot
+    assert (other.slot, answer.messages) == (answer.slot, [])
+    seen = []
+
+    def told(text: str) -> bool:
+        seen.extend(filter(None, log(front).split(",")))
+        return text in seen
+
+    front.until_seen(lambda: told("sent DisconnectedError") and seen.count("received websocket.disconnect") == 2)
+    (tmp_path / "go").touch()
+    front.until_seen(lambda: told("all told"))
+    assert sorted(seen) == sorted(
+        ["received websocket.disconnect"] * 2
+        + [f"{what} DisconnectedError" for what in ("sent", "later", "large", "close")]
+        + ["receive websocket.disconnect", "all told"]
+    )
+    front.message(other, "mine")
+    front.until(lambda: other.messages == ["mine"])
+    front.close(other)
+    front.finish(other)
+
+
+def test_messages_do_not_mix(start: Start) -> None:
+    front = start("asgi:app", open_window=False).ready()
+    answer = front.open("/ws_mixes")
+    front.until(lambda: len(answer.partial) > 250_000)
+    front.get("/hello")
+    assert answer.messages == []
+    front.window(answer, 2_000_000)
+    front.finish(answer)
+    assert answer.messages == ["a" * 300_000, "b" * 300_000, b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+def test_half_a_message(start: Start, how: str) -> None:
+    """Nothing follows a message that is not sent to its end."""
+    front = start("asgi:app", open_window=False).ready()
+    answer = front.open("/ws_gives_up", query=how)
+    front.until(lambda: len(answer.partial) == (256 << 10) - 16 * 3)
+    front.message(answer, "enough")
+    front.window(answer, 2_000_000)
+    front.until(lambda: answer.closed is not None or answer.aborted is not None)
+    front.close(answer, 1000)
+    front.finish(answer)
+    assert (len(answer.partial), answer.messages) == ((256 << 10) - 16 * 3, [])
+    ended = "ClosedError" if how == "close" else "cancelled"
+    assert log(front).split(",") == [ended, "ClosedError", "websocket.disconnect", "websocket.disconnect"]
+    if how == "close":
+        assert answer.closed == (1000, "")
+    else:
+        assert answer.aborted == "the application cancelled the sending of a message that was half sent"
+
+
+@pytest.mark.parametrize("word", ["type", "text", "bytes"])
+def test_keys_that_raise(asgi: Front, word: str) -> None:
+    """A look into a message may run what its keys are made of."""
+    key = f"type('K', (str,), {{'__hash__': str.__hash__, '__eq__': lambda *_: 1 / 0}})({word!r})"
+    rest = {"type": "websocket.send", "bytes": b"x"}
+    rest.pop(word, None)
+    answer = asgi.finish(asgi.open("/ws_steps", query=f"[{ACCEPT}, {{{key}: 1, **{rest}}}]".encode().hex()))
+    assert answer.messages == []
+    assert answer.aborted is not None
+    assert answer.aborted.startswith("ZeroDivisionError")
+
+
 def test_frames(asgi: Front) -> None:
     messages = (
         "[{'type': 'websocket.accept'}, {'type': 'websocket.send', 'text': 'x' * 70000}, {'type': 'websocket.close'}]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import frames
@@ -27,11 +28,12 @@ class CallBase:
     flags: int  # of the REQUEST
     credit: int  # octets that may be sent
     owed: int  # octets that were taken and not given back
-    pieces: deque[Frame] | None  # of content or of messages, not taken yet
+    pieces: deque[Frame] | None  # of content, not taken yet
     complete: bool  # no more content will come
     cut: bool  # the rest of the content will not come
     left: bool  # the client has stopped sending and may be gone: the answer is still taken
     closed: tuple[int, str] | None  # the WebSocket ended: code and reason
+    finished: bool  # DONE was sent: nothing may follow it
     task: asyncio.Task[None] | None
     changed: Waiters | None
 
@@ -62,11 +64,6 @@ class CallBase:
     def _data(self, frame: Frame) -> None:
         if self.pieces is None:
             return  # the content was complete
-        if self.flags & frames.WEBSOCKET:
-            self.pieces.append(frame)
-            if not frame.flags & frames.END:
-                self.give_back(len(frame.payload) + frames.PIECE_COST)
-            return
         if frame.payload:
             self.pieces.append(frame)
         self.complete = self.complete or bool(frame.flags & frames.END)
@@ -79,11 +76,15 @@ class CallBase:
             owed, self.owed = self.owed, 0
             self.send_frame(frames.ANSWER_WINDOW, 0, frames.pack_u32(owed))
 
-    async def take_credit(self, most: int, least: int = 1, besides: int = 0) -> int:
+    async def take_credit(
+        self, most: int, least: int = 1, besides: int = 0, check: Callable[[], None] | None = None
+    ) -> int:
         """How much content may be sent now: most, or what is left of the window, if that is least (or all). What is
-        sent costs so much besides; the window may be overdrawn by that."""
+        sent costs so much besides; the window may be overdrawn by that. check raises if nothing may be sent any more,
+        as check_waited_for does."""
+        check = check or self.check_waited_for
         while True:
-            self.check_waited_for()
+            check()
             n = min(most, self.credit)
             if self.credit > 0 and n >= min(least, most):
                 if not self.link.full():
@@ -97,7 +98,7 @@ class CallBase:
         """Write a FILE frame with its descriptor, which is closed then."""
         try:
             frame = frames.pack(frames.ANSWER_FILE, flags | frames.FD, self.slot, self.gen, payload)
-            await self.link.send_file(frame, fd)
+            await self.link.send_file(frame, fd, self._check_unfinished)
         finally:
             os.close(fd)
 
@@ -110,10 +111,14 @@ class CallBase:
         if self.over():
             raise DisconnectedError
 
+    def _check_unfinished(self) -> None:
+        if self.finished:
+            raise DisconnectedError
+
     # What either twin has.
 
     def gone(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether nobody waits for the answer any more, or all of the request is over."""
         raise NotImplementedError
 
     def send_frame(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
@@ -132,11 +137,26 @@ class Call(CallBase):
         self.credit = frames.ANSWER_CREDIT
         self.owed = 0
         self.pieces = None
-        self.complete = self.cut = self.left = False
+        self.complete = self.cut = self.left = self.finished = False
         self.closed = self.task = self.changed = None
+        self.take_message: Callable[[Frame], None] | None = None  # takes the pieces of messages
+
+    def _data(self, frame: Frame) -> None:
+        if self.take_message is not None:
+            self.take_message(frame)
+        else:
+            super()._data(frame)
+
+    def finish(self, microseconds: int) -> None:
+        """The request is over, whatever the application holds of it. Tasks that it leaves behind may wait for
+        something that will not come."""
+        self.send_frame(frames.ANSWER_DONE, 0, frames.pack_u32(microseconds))
+        self.finished = True
+        self.link.finish(self)
+        self.wake()
 
     def gone(self) -> bool:
-        return self.link.canceled(self.slot, self.gen)
+        return self.finished or self.link.canceled(self.slot, self.gen)
 
     def send_frame(self, kind: int, flags: int = 0, payload: bytes = b"") -> None:
         self.link.send(frames.pack(kind, flags, self.slot, self.gen, payload))

@@ -68,10 +68,11 @@ class LinkBase:
         while self.waiting():
             await self.room()
 
-    async def send_file(self, octets: bytes, fd: int) -> None:
-        """Write a frame with a descriptor, after what waits to be written."""
+    async def send_file(self, octets: bytes, fd: int, check: Callable[[], None]) -> None:
+        """Write a frame with a descriptor, after what waits to be written, unless check raises by then."""
         while True:
             await self.flushed()
+            check()
             n = self.write_some(octets, fd)
             if n:
                 break

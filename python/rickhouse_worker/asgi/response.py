@@ -108,8 +108,8 @@ class ResponseBase:
                 flags = self._end_flag(last)
                 if not flags:
                     await self._call.take_credit(frames.FILE_COST, frames.FILE_COST)
-                self._ended = bool(flags)
                 await self._call.send_file(flags, frames.pack_range(part.offset, length), part.release())
+                self._ended = bool(flags)
             self._finish_content(known, last)
         finally:
             part.close()

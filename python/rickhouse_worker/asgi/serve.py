@@ -121,8 +121,7 @@ class Server:
             raised(call, exchange, error)
         finally:
             exchange.finish()
-            call.send_frame(frames.ANSWER_DONE, 0, frames.pack_u32((time.monotonic_ns() - started) // 1000))
-            call.link.finish(call)
+            call.finish((time.monotonic_ns() - started) // 1000)
 
 
 def raised(call: CallBase, exchange: HTTPBase | WebSocketBase, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from .. import frames, report
 from ..fields import kind_of, shown
 from ..frames import END, TEXT
 from ..link import DisconnectedError
-from .call import CallBase
+from .call import Call, CallBase
 from .fields import pack_headers
 from .http import type_of
 from .response import Response
@@ -43,6 +44,8 @@ class WebSocketBase:
     _connected: bool  # websocket.connect was received
     _accepted: bool
     _closed: bool  # by the application
+    _senders: int  # that send what is not done at once
+    _turn: asyncio.Lock | None  # whose turn it is among them
 
     async def receive(self) -> dict[str, Any]:
         """ASGI: connect, messages, disconnect."""
@@ -64,9 +67,7 @@ class WebSocketBase:
     async def send(self, message: Mapping[str, Any]) -> None:
         """ASGI."""
         kind = type_of(message)
-        if self._closed:
-            raise ClosedError
-        self._call.check_waited_for()
+        self._check_open()
         if kind in _RESPONSES and not self._accepted:
             await self._response.answer(_RESPONSES[kind], message)
         elif self._response.begun or kind not in self._expected():
@@ -77,6 +78,11 @@ class WebSocketBase:
             await self._close(message)
         else:
             await self._send(message)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError
+        self._call.check_waited_for()
 
     def _expected(self) -> tuple[str, str]:
         return ("websocket.send" if self._accepted else "websocket.accept", "websocket.close")
@@ -110,13 +116,31 @@ class WebSocketBase:
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         content, flags = payload_of(message)
-        rest = memoryview(content)
-        while True:
-            n = await self._call.take_credit(min(len(rest), frames.MAX_CONTENT), besides=frames.PIECE_COST)
-            piece, rest = bytes(rest[:n]), rest[n:]
-            self._call.send_frame(frames.ANSWER_DATA, flags if rest else flags | END, piece)
-            if not rest:
-                return
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        self._senders += 1
+        try:
+            async with self._turn:
+                await self._send_pieces(memoryview(content), flags)
+        finally:
+            self._senders -= 1
+
+    async def _send_pieces(self, rest: memoryview, flags: int) -> None:
+        """Send a message. Its pieces are not told from those of another: nobody else may send meanwhile, and if it is
+        not sent to its end nothing can follow."""
+        begun = False
+        try:
+            while not begun or rest:
+                most = min(len(rest), frames.MAX_CONTENT)
+                n = await self._call.take_credit(most, besides=frames.PIECE_COST, check=self._check_open)
+                piece, rest = bytes(rest[:n]), rest[n:]
+                self._call.send_frame(frames.ANSWER_DATA, flags if rest else flags | END, piece)
+                begun = True
+        except BaseException:
+            if begun and rest and not self._call.over():
+                self.cut("the application cancelled the sending of a message that was half sent")
+                self._closed = True
+            raise
 
     def returned(self) -> None:
         """The application has returned."""
@@ -138,40 +162,63 @@ class WebSocketBase:
 class WebSocket(WebSocketBase):
     """What an application has of a WebSocket, in pure Python."""
 
-    def __init__(self, call: CallBase, path: str) -> None:
+    def __init__(self, call: Call, path: str) -> None:
         self.path = path
         self._call = call
         self._response = Response(call, "GET", path)
         self._started = time.monotonic_ns()
         self._connected = self._accepted = self._closed = False
-        self._pieces = call.pieces = deque()
-        self._message: list[bytes] = []  # the pieces of a message that is not complete
+        self._senders = 0
+        self._turn = None
+        self._messages: deque[tuple[dict[str, Any], int]] = deque()  # each with what its pieces cost
+        self._parts: list[bytes] = []  # the pieces of a message that is not complete
+        self._pending = 0  # what these cost, as far as it was not given back
+        call.take_message = self._take
+
+    def _take(self, piece: frames.Frame) -> None:
+        self._parts.append(piece.payload)
+        self._pending += len(piece.payload) + frames.PIECE_COST
+        if not piece.flags & END:
+            self._give_back_parts()
+            return
+        content = b"".join(self._parts)
+        self._parts.clear()
+        self._messages.append((received(content, piece.flags), self._pending))
+        self._pending = 0
 
     def _next(self) -> dict[str, Any] | None:
-        while self._pieces:
-            message = self._take(self._pieces.popleft())
-            if message is not None:
-                return message
-        return None
-
-    def _take(self, piece: frames.Frame) -> dict[str, Any] | None:
-        """The message that ends with a piece. Its octets go back now that the application takes them."""
-        self._message.append(piece.payload)
-        if not piece.flags & END:
+        if not self._messages:
             return None
-        content = b"".join(self._message)
-        self._message.clear()
+        message, cost = self._messages.popleft()
+        self._give_back(cost)
+        self._give_back_parts()
+        return message
+
+    def _give_back_parts(self) -> None:
+        """Let more of an incomplete message come, but not behind one that nobody takes."""
+        if self._pending and not self._messages:
+            pending, self._pending = self._pending, 0
+            self._give_back(pending)
+
+    def _give_back(self, octets: int) -> None:
+        """Give octets back while the front still counts them."""
         if not self._closed and self._call.closed is None:
-            self._call.give_back(len(piece.payload) + frames.PIECE_COST)
-        if not piece.flags & TEXT:
-            return {"type": "websocket.receive", "bytes": content}
-        try:
-            return {"type": "websocket.receive", "text": content.decode()}
-        except UnicodeDecodeError:
-            report.die("the front sent a text that is not UTF-8")
+            self._call.give_back(octets)
 
     def finish(self) -> None:
-        self._call.pieces = None
+        self._call.take_message = None
+        self._messages.clear()
+        self._parts.clear()
+
+
+def received(content: bytes, flags: int) -> dict[str, Any]:
+    """The message that has come."""
+    if not flags & TEXT:
+        return {"type": "websocket.receive", "bytes": content}
+    try:
+        return {"type": "websocket.receive", "text": content.decode()}
+    except UnicodeDecodeError:
+        report.die("the front sent a text that is not UTF-8")
 
 
 def payload_of(message: Mapping[str, Any]) -> tuple[bytes, int]:

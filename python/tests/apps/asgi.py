@@ -296,6 +296,17 @@ async def pathsend(scope, receive, send):
 
 
 @path
+async def pathsend_cancelled(scope, receive, send):
+    name = argument(scope)
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        await send({"type": "http.response.pathsend", "path": name})
+    except asyncio.CancelledError:
+        os.unlink(name)
+        raise
+
+
+@path
 async def pathsend_missing(scope, receive, send):
     await send({"type": "http.response.start", "status": 200})
     try:
@@ -419,3 +430,47 @@ async def raises(scope, receive, send):
         "interrupt": KeyboardInterrupt(),
     }
     raise errors[kind]
+
+
+@path
+async def leaves(scope, receive, send):
+    """Returns without an answer, which a task gives later."""
+
+    async def later():
+        name = argument(scope)
+        while not os.path.exists(name):
+            await asyncio.sleep(0.002)
+        messages = [
+            {"type": "http.response.early_hint", "links": [b"</a>"]},
+            {"type": "http.response.start", "status": 200},
+            {"type": "http.response.body", "body": b"late"},
+            {"type": "http.response.pathsend", "path": name},
+        ]
+        for message in messages:
+            try:
+                await send(message)
+            except OSError as error:
+                history.append(type(error).__name__)
+        history.append((await receive())["type"])
+
+    left.append(asyncio.ensure_future(later()))
+
+
+left: list = []
+
+
+@path
+async def keys_that_raise(scope, receive, send):
+    class Key(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            raise ValueError("on purpose")
+
+    word, _, begun = argument(scope).partition(",")
+    message = {"type": "http.response.start", "status": 200}
+    if begun:
+        await send(message)
+        message = {"type": "http.response.body"}
+    message.pop(word, None)
+    await send({Key(word): 1, **message})

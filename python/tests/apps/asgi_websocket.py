@@ -130,3 +130,70 @@ async def ws_wait(scope, receive, send):
     while not Path(argument(scope)).exists():
         await asyncio.sleep(0.002)
     await receive()
+
+
+@path
+async def ws_leaves(scope, receive, send):
+    """Returns while its tasks go on: one receives, one sends more than may be sent, one has not begun."""
+    await receive()
+    await send({"type": "websocket.accept"})
+
+    async def tell(what, awaitable):
+        try:
+            result = await awaitable
+            history.append(f"{what} {result and result['type']}")
+        except OSError as error:
+            history.append(f"{what} {type(error).__name__}")
+
+    async def later():
+        while not Path(argument(scope)).exists():
+            await asyncio.sleep(0.002)
+        await tell("later", send({"type": "websocket.send", "text": "late"}))
+        await tell("large", send({"type": "websocket.send", "text": "x" * 70_000}))
+        await tell("close", send({"type": "websocket.close"}))
+        await tell("receive", receive())
+        history.append("all told")
+
+    tasks = [
+        asyncio.ensure_future(later()),
+        asyncio.ensure_future(tell("received", receive())),
+        asyncio.ensure_future(tell("received", receive())),
+        asyncio.ensure_future(tell("sent", send({"type": "websocket.send", "bytes": bytes(300_000)}))),
+    ]
+    left.append(tasks)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+left: list = []
+
+
+@path
+async def ws_mixes(scope, receive, send):
+    """Sends from several tasks at once."""
+    await send({"type": "websocket.accept"})
+    large = [send({"type": "websocket.send", "text": c * 300_000}) for c in "ab"]
+    small = [send({"type": "websocket.send", "bytes": b"%d" % i}) for i in range(3)]
+    tasks = []
+    for one in (*large, *small):
+        tasks.append(asyncio.ensure_future(one))
+        await asyncio.sleep(0)
+    await asyncio.wait(tasks)
+
+
+@path
+async def ws_gives_up(scope, receive, send):
+    """Ends a message that is half sent: by its cancellation, or by the end of the WebSocket."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    tasks = [asyncio.ensure_future(send({"type": "websocket.send", "bytes": bytes(n)})) for n in (300_000, 1)]
+    await receive()
+    if argument(scope) == "close":
+        await send({"type": "websocket.close"})
+    else:
+        tasks[0].cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        history.append("cancelled" if task.cancelled() else type(task.exception()).__name__)
+    history.append((await receive())["type"])
+    history.append((await receive())["type"])
