@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent.parent
+BROTLI = "/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so"
 REQUIREMENTS = BENCH / "peers" / "requirements.txt"
 
 
@@ -103,6 +104,10 @@ def prepare(build: Path) -> tuple[Environment, dict[str, str]]:
         raise InstallError(why)
     if why := system_package("nginx", shutil.which("nginx") is not None):
         reasons |= dict.fromkeys(("nginx", "nginx-tls", "nginx-proxy", "nginx+uwsgi", "nginx+gunicorn"), why)
+    if why := system_package("libnginx-mod-http-brotli-filter", Path(BROTLI).exists()):
+        reasons["nginx-br"] = why
+    if why := system_package("caddy", shutil.which("caddy") is not None):
+        reasons["caddy"] = why
     if why := system_package("haproxy", shutil.which("haproxy") is not None):
         reasons["haproxy"] = why
     libev = system_package("libev-dev", has_header("ev.h"))

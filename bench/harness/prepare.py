@@ -45,7 +45,9 @@ def _files(row: Row, run: Path, values: dict[str, str]) -> None:
     file = run / row.path.lstrip("/")
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(row.content)
-    _fill(run, values, "nginx-files.conf", "rickhouse-files.toml", "rickhouse-gzip.toml")
+    _fill(
+        run, values, "nginx-files.conf", "nginx-br.conf", "Caddyfile", "rickhouse-files.toml", "rickhouse-compress.toml"
+    )
 
 
 def _routes(row: Row, run: Path, port: str) -> None:

@@ -20,6 +20,7 @@ PAGE = b"".join(
     for n in range(400)
 )
 IDLE = 10_000
+ENCODINGS = ("gzip", "br", "zstd")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,15 +39,16 @@ class Row:
     open: dict[str, str] = field(default_factory=dict)  # flags of the open loop
     tls: bool = False
     path: str = "/"  # of a file of a folder, if it is not "/"
+    encoding: str = ""  # that wrk asks for
     cycle: tuple[tuple[str, bytes], ...] = ()  # paths that are asked for in turn, and how the answer to each begins
 
-    def request(self, port: int, path: str = "") -> bytes:
-        """Return the request that wrk will send, to compare its answer."""
+    def request(self, port: int, path: str = "", encoding: str = "") -> bytes:
+        """Return the request that wrk will send, but for an encoding, to compare its answer."""
         head = f"Host: 127.0.0.1:{port}\r\n"
         if "close" in self.wrk:
             head += "Connection: close\r\n"
-        if "accept" in self.wrk:
-            head += f"Accept-Encoding: {self.wrk[self.wrk.index('accept') + 1]}\r\n"
+        if encoding:
+            head += f"Accept-Encoding: {encoding}\r\n"
         if "post" not in self.wrk:
             return f"GET {path or self.path} HTTP/1.1\r\n{head}\r\n".encode()
         head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(TEN_KB)}\r\n"
@@ -54,6 +56,10 @@ class Row:
 
     def check(self, server: Server) -> float:
         """Compare one answer of each kind, and return how large an answer is on average."""
+        if self.encoding:
+            server.check(self.request(server.port), self.content)
+            request = self.request(server.port, encoding=self.encoding)
+            return server.check_encoded(request, self.encoding, len(self.content) // 3)
         if not self.cycle:
             return server.check(self.request(server.port), self.content)
         sizes = [server.check(self.request(server.port, path), begin, whole=False) for path, begin in self.cycle]
@@ -61,6 +67,8 @@ class Row:
 
     def load(self) -> tuple[str, ...]:
         """Return the arguments of wrk's script."""
+        if self.encoding:
+            return (*self.wrk, "accept", self.encoding)
         return (*self.wrk, "cycle", ",".join(path for path, _ in self.cycle)) if self.cycle else self.wrk
 
     def seconds(self, seconds: int) -> int:
@@ -140,15 +148,18 @@ ROWS = (
         wrk=("close",),
         path="/files/small.css",
     ),
-    Row(
-        "gzip",
-        f"A page of {len(PAGE) / 1000:.0f} kB from a file, compressed for each request",
-        "closed",
-        _FILES,
-        PAGE,
-        (8,),
-        wrk=("accept", "gzip"),
-        path="/files/page.html",
+    *(
+        Row(
+            encoding,
+            f"A page of {len(PAGE) / 1000:.0f} kB from a file, compressed with {encoding} for each request",
+            "closed",
+            _FILES,
+            PAGE,
+            (8,),
+            path="/files/page.html",
+            encoding=encoding,
+        )
+        for encoding in ENCODINGS
     ),
     Row(
         "routes",

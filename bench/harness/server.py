@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import os
 import resource
 import signal
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from harness import process
 
@@ -44,11 +44,17 @@ def _connect(port: int, timeout: float, tls: bool) -> socket.socket:
     return context.wrap_socket(plain)
 
 
-def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -> tuple[int, bytes, int]:
-    """Send request on a connection of its own; return the status, the content and the octets of the whole answer.
+class Answer(NamedTuple):
+    """An answer; size is that of all its octets."""
 
-    The answer must have a Content-Length, or be chunked. Content that is compressed with gzip is decompressed.
-    """
+    status: int
+    encoding: str
+    content: bytes
+    size: int
+
+
+def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -> Answer:
+    """Send request on a connection of its own. The answer must have a Content-Length, or be chunked."""
     with _connect(port, timeout, tls) as s:
         s.sendall(request)
         data = b""
@@ -69,9 +75,7 @@ def exchange(port: int, request: bytes, timeout: float = 5, tls: bool = False) -
             data += more
     if len(data) != total:
         raise ServerError(f"{len(data) - total} octets follow the answer")
-    if field(head, b"content-encoding") == b"gzip":
-        content = gzip.decompress(content)
-    return int(head.split(b" ", 2)[1]), content, total
+    return Answer(int(head.split(b" ", 2)[1]), field(head, b"content-encoding").decode(), content, total)
 
 
 def _content(head: bytes, data: bytes) -> tuple[bytes | None, int]:
@@ -156,13 +160,23 @@ class Server:
 
     def check(self, request: bytes, content: bytes, whole: bool = True) -> int:
         """Have one request answered, compare the answer (or how it begins), and return its size in octets."""
+        got = self._ask(request)
+        if got.status != 200 or (got.content if whole else got.content[: len(content)]) != content:
+            raise ServerError(f"a single request got {got.status} with {got.content[:60]!r}")
+        return got.size
+
+    def check_encoded(self, request: bytes, encoding: str, longest: int) -> int:
+        """Have one request answered, see that its content is encoded and short, and return the answer's size."""
+        got = self._ask(request)
+        if (got.status, got.encoding) != (200, encoding) or not 0 < len(got.content) < longest:
+            raise ServerError(f"a single request got {got.status}, {got.encoding!r}, {len(got.content)} octets")
+        return got.size
+
+    def _ask(self, request: bytes) -> Answer:
         try:
-            status, got, size = exchange(self.port, request, tls=self.tls)
+            return exchange(self.port, request, tls=self.tls)
         except (OSError, ValueError) as e:
             raise ServerError(f"a single request failed: {e}") from e
-        if status != 200 or (got if whole else got[: len(content)]) != content:
-            raise ServerError(f"a single request got {status} with {got[:60]!r}")
-        return size
 
     def tail(self) -> str:
         """Return the last line of its output."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FILES = ("static", "static1m", "static-close", "gzip")
+FILES = ("static", "static1m", "static-close")
+ENCODINGS = ("gzip", "br", "zstd")
 CLOSED = ("hello", "10kb", "echo", "flask", "close")
 MIXED = ("mixed4", "mixed2")
 ASGI = ("asgi-hello", "asgi-echo", "fastapi", "await", "ws", "sse")
@@ -42,13 +43,13 @@ PEERS = (
         "rickhouse",
         "wsgi",
         ("{rickhouse}", "serve", "{app}", "-b", "127.0.0.1:{port}", "-w", "{workers}", "--python", "{python}"),
-        (*CLOSED, *FILES, "routes", "proxy", "stack", "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
+        (*CLOSED, *FILES, *ENCODINGS, "routes", "proxy", "stack", "tls", "handshake", "h2", "idle", *MIXED, *ASGI),
         "What a user gets, with every protection, and `-w`. The access log is off because the output is no terminal.",
         version=("{rickhouse}", "version"),
         row_args=dict.fromkeys(("tls", "handshake"), ("--tls", "{cert},{key}")),
         row_argv={
             **dict.fromkeys(FILES, ("{rickhouse}", "serve", "-c", "{run}/rickhouse-files.toml")),
-            "gzip": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-gzip.toml"),
+            **dict.fromkeys(ENCODINGS, ("{rickhouse}", "serve", "-c", "{run}/rickhouse-compress.toml")),
             "routes": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-1000-routes.toml"),
             "proxy": ("sh", "-c", UPSTREAM + "{rickhouse} serve -c {run}/rickhouse-proxy.toml"),
             "stack": ("{rickhouse}", "serve", "-c", "{run}/rickhouse-stack.toml"),
@@ -203,10 +204,26 @@ PEERS = (
         "nginx",
         "static",
         ("nginx", "-e", "stderr", "-c", "{run}/nginx.conf"),
-        ("hello", "10kb", "close", *FILES, "idle"),
+        ("hello", "10kb", "close", *FILES, "gzip", "idle"),
         "A file of the same size, kept open, no log, one worker process: what the front of a server costs.",
         version=("nginx", "-v"),
-        row_argv=dict.fromkeys(FILES, ("nginx", "-e", "stderr", "-c", "{run}/nginx-files.conf")),
+        row_argv=dict.fromkeys((*FILES, "gzip"), ("nginx", "-e", "stderr", "-c", "{run}/nginx-files.conf")),
+    ),
+    Peer(
+        "nginx-br",
+        "static",
+        ("nginx", "-e", "stderr", "-c", "{run}/nginx-br.conf"),
+        ("br",),
+        "nginx with Debian's module for brotli.",
+        version=("nginx", "-v"),
+    ),
+    Peer(
+        "caddy",
+        "static",
+        ("env", "GOMAXPROCS=1", "caddy", "run", "--config", "{run}/Caddyfile", "--adapter", "caddyfile"),
+        ("gzip", "zstd"),
+        "One processor, as the others have, no log, no administration.",
+        version=("caddy", "version"),
     ),
     Peer(
         "nginx-tls",
