@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/chain"
 	"rickhouse/internal/route"
 	"rickhouse/internal/worker"
@@ -251,6 +252,7 @@ func (l *loader) routing() {
 		o := l.routes[i]
 		l.validate(c, o.path, l.keys.Route, o.origin)
 		l.validate(chainFiles(c.Chain), o.path, l.keys.Route, o.origin)
+		l.validate(proxyFiles(c.Proxy), o.path, l.keys.Route, o.origin)
 		if at, given := l.origins[join(slices.Concat(o.path, []string{"app"})...)]; given && c.App != "" {
 			l.routeApp(at, c.App)
 		}
@@ -281,6 +283,12 @@ type chainFiles chain.Config
 
 // Validate reports what is wrong with them.
 func (c chainFiles) Validate() error { return chain.Config(c).CheckFiles() }
+
+// proxyFiles are the files that the proxy of a route names.
+type proxyFiles proxy.Config
+
+// Validate reports what is wrong with them.
+func (c proxyFiles) Validate() error { return proxy.Config(c).CheckFiles() }
 
 // routeListeners sees to it that the addresses of a route are listened on.
 func (l *loader) routeListeners(list []string, o routeOrigin) {

@@ -143,15 +143,21 @@ func absolute(key string, v any, base string) any {
 	case key == "bind", key == "listener":
 		list := append([]string(nil), v.([]string)...)
 		for i, b := range list {
-			if path, ok := strings.CutPrefix(b, "unix:"); ok && path != "" && path[0] != '@' {
-				list[i] = "unix:" + from(base, path)
+			const unix = "unix:"
+			protocol, rest, ok := strings.Cut(b, "://")
+			if protocol += "://"; !ok {
+				protocol, rest = "", b
+			}
+			if path, ok := strings.CutPrefix(rest, unix); ok && path != "" && path[0] != '@' {
+				list[i] = protocol + unix + from(base, path)
 			}
 		}
 		return list
 	case s == "":
 	case key == "control_socket" && s == control.Off:
 	case key == "control_socket", key == "pid_file", key == "directory", key == "files", key == "spool_directory", key == "client_ca", key == "acme_ca_root",
-		key == "basic_auth", key == "users", key == "maintenance_file", key == "maintenance_page":
+		key == "basic_auth", key == "users", key == "maintenance_file", key == "maintenance_page", key == "x_sendfile",
+		key == "upstream_ca", key == "upstream_cert", key == "upstream_key":
 		return from(base, s)
 	case key == "python":
 		p := from(base, s)

@@ -127,14 +127,14 @@ func TestWhereTheFileIs(t *testing.T) {
 
 func TestRelativePaths(t *testing.T) {
 	dir := folder(t, map[string]string{
-		"conf/rickhouse.toml": "bind = [\"unix:run/x.sock\", \"unix:/run/y.sock\", \":80\"]\nspool_directory = \"tmp\"\n[apps.web]\nwsgi = \"a\"\npython = \"python3\"\n",
+		"conf/rickhouse.toml": "bind = [\"unix:run/x.sock\", \"unix:/run/y.sock\", \":80\", \"uwsgi://unix:run/z.sock\"]\nspool_directory = \"tmp\"\n[apps.web]\nwsgi = \"a\"\npython = \"python3\"\n",
 		"conf/tmp/x":          "", "tmp/x": "", "app/x": "", "env/bin/python": "",
 	})
 	s, _, err := Load(Sources{Directory: dir, File: "conf/rickhouse.toml"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"unix:" + dir + "/conf/run/x.sock", "unix:/run/y.sock", ":80"}; !reflect.DeepEqual(s.General.Bind, want) {
+	if want := []string{"unix:" + dir + "/conf/run/x.sock", "unix:/run/y.sock", ":80", "uwsgi://unix:" + dir + "/conf/run/z.sock"}; !reflect.DeepEqual(s.General.Bind, want) {
 		t.Errorf("bind %v, want %v", s.General.Bind, want)
 	}
 	if s.Spool.Directory != dir+"/conf/tmp" || s.Apps[0].Python != "python3" {
@@ -213,5 +213,18 @@ environment.B = "2"
 	}
 	if !reflect.DeepEqual(s.Routes, want) {
 		t.Errorf("routes %+v, want %+v", s.Routes, want)
+	}
+}
+
+// Files that routes name are in the folder of the file as well.
+func TestFilesOfRoutesAreRelativeToTheFile(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"conf/rickhouse.toml": "[apps.web]\nwsgi = \"a\"\npython = \"python3\"\n[[routes]]\npath = \"/a/*\"\napp = \"web\"\nx_sendfile = \"media\"\n" +
+			"[[routes]]\nproxy = [\"https://up.example\"]\nupstream_ca = \"ca.pem\"\n",
+		"conf/media/a": "",
+	})
+	_, _, err := Load(Sources{Directory: dir, File: "conf/rickhouse.toml"})
+	if err == nil || strings.Contains(err.Error(), "x_sendfile") || !strings.Contains(err.Error(), "upstream_ca: open "+dir+"/conf/ca.pem: ") {
+		t.Error(err)
 	}
 }

@@ -37,6 +37,16 @@ func (c *Config) clientTLS() (*tls.Config, error) {
 	return t, nil
 }
 
+// CheckFiles reads the files that c names and reports what is wrong with them, as
+// Validate does. It blocks.
+func (c Config) CheckFiles() error {
+	if c.checkTLS() != nil {
+		return nil // which Validate reports
+	}
+	_, err := c.clientTLS()
+	return err
+}
+
 // tlsFor is how TLS is spoken to u.
 func (p *Proxy) tlsFor(u *upstream) *tls.Config {
 	t := p.tls.Clone()
