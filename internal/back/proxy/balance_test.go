@@ -210,10 +210,10 @@ func TestCircuitBreaker(t *testing.T) {
 			c.write(ok("well"))
 		}
 	})
-	e := start(t, Config{Upstreams: []string{f.url}, MaxFails: 1, EjectTime: 20 * time.Second, Breaker: true, NoRetry: true}, 1)
+	e := start(t, Config{Upstreams: []string{f.url}, MaxFails: 1, EjectTime: time.Hour, Breaker: true, NoRetry: true}, 1)
 	e.get("/").wantStatus(t, 502)
 	for range 20 {
-		if a := e.get("/"); a.StatusCode != 503 || a.Header.Get("Retry-After") != "20" {
+		if a := e.get("/"); a.StatusCode != 503 || a.Header.Get("Retry-After") != "3600" {
 			t.Errorf("got %d, %v", a.StatusCode, a.Header)
 		}
 	}

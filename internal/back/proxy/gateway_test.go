@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"sort"
 	"strings"
 	"testing"
 
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/wire/fastcgi"
 	"rickhouse/internal/wire/scgi"
 	"rickhouse/internal/wire/uwsgi"
@@ -296,13 +296,7 @@ func TestGatewayConnections(t *testing.T) {
 // Nobody listens.
 func TestGatewayRefuses(t *testing.T) {
 	eachGateway(t, func(t *testing.T, scheme string) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := l.Addr().String()
-		_ = l.Close()
-		e := start(t, Config{Upstreams: []string{scheme + "://" + address}}, 1)
+		e := start(t, Config{Upstreams: []string{scheme + "://" + testkit.RefusedAddress(t)}}, 1)
 		e.get("/").wantStatus(t, 502)
 	})
 }

@@ -4,11 +4,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 // speaksHTTP2 is an upstream that speaks HTTP/2 alone.
@@ -68,12 +69,7 @@ func TestHTTP2Failures(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "fine")
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := "h2c://" + l.Addr().String()
-	_ = l.Close()
+	gone := "h2c://" + testkit.RefusedAddress(t)
 	e := start(t, Config{Upstreams: []string{gone, "h2c://" + s.Listener.Addr().String()}}, 1)
 	defer e.proxy.Close()
 	for range 4 {

@@ -186,6 +186,17 @@ func TestFlappingUpstreams(t *testing.T) {
 	}
 	e := start(t, Config{Upstreams: urls, Retries: 100, RetryBudget: 1, EjectTime: 10 * time.Millisecond})
 	stop, stopped := make(chan struct{}), make(chan struct{})
+	// some waits until a few more were served: on a machine that is slow upstreams come
+	// and go as slowly, or the budget for retries would not do.
+	some := func() {
+		for to := served.Load() + 20 + rand.Int64N(40); served.Load() < to; time.Sleep(100 * time.Microsecond) {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}
 	go func() {
 		defer close(stopped)
 		for i := 0; ; i++ {
@@ -196,9 +207,9 @@ func TestFlappingUpstreams(t *testing.T) {
 			}
 			f := all[i%3]
 			f.down()
-			time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
+			some()
 			f.up(t)
-			time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
+			some()
 		}
 	}()
 	const clients, each = 20, 500

@@ -86,7 +86,7 @@ func TestSlowClient(t *testing.T) {
 // TestAnAnswerThatEndsWhileItIsHeldUp leaves a connection that is read again.
 func TestAnAnswerThatEndsWhileItIsHeldUp(t *testing.T) {
 	f := unixFake(t, named("x"))
-	e := start(t, Config{Upstreams: []string{f.url}, AnswerTimeout: 5 * time.Second, NoRetry: true}, 1)
+	e := start(t, Config{Upstreams: []string{f.url}, AnswerTimeout: door.Patience / 2, NoRetry: true}, 1)
 	e.On(e.Loops[0], func() { e.proxy.window = 1 })
 	for range 3 {
 		e.get("/").wantStatus(t, 200)
