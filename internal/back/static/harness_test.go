@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // desk is an Executor that a test runs, and the Client of one Exchange.
@@ -99,7 +100,7 @@ func ask(t *testing.T, h exchange.Handler, method, mount, path string, fields ..
 		select {
 		case task := <-d.tasks:
 			task.Run()
-		case <-time.After(30 * time.Second):
+		case <-time.After(testkit.Patience):
 			t.Fatalf("%s %s is not answered", method, path)
 		}
 	}

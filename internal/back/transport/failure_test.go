@@ -171,12 +171,7 @@ func TestUpstreamsThatFail(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	u := via2(t, Config{}, Options{}.RoundTripper())
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = ln.Close()
-	c := Call{Scheme: "http", Authority: ln.Addr().String()}
+	c := Call{Scheme: "http", Authority: testkit.RefusedAddress(t)}
 	d := newDesk(t).request("POST", "/", []byte("a")).serve(u.Transport, c)
 	if d.status != 502 || !strings.Contains(d.x.Stats.Err.Error(), c.Authority) {
 		t.Errorf("got %d, %v", d.status, d.x.Stats.Err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/units"
 )
 
@@ -171,8 +173,11 @@ func TestBackpressure(t *testing.T) {
 			}
 			s.Seen(1)
 		}
-		if used := store.Used(); used != 0 {
-			t.Errorf("%d octets of the spool are not given back", used)
+		if err := testkit.Until(testkit.Patience, func() (bool, string) {
+			used := store.Used()
+			return used == 0, fmt.Sprintf("%d octets of the spool are not given back", used)
+		}); err != nil {
+			t.Error(err)
 		}
 	})
 }
