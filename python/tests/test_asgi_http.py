@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from front import PATIENCE, Front
-from link_frames import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer, frame
+from front import Front
+from link_frames import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer
 
 Start = Callable[..., Front]
 
@@ -397,31 +396,6 @@ def test_pathsend(asgi: Front, tmp_path: Path) -> None:
     assert answer.aborted == "the application gave 300000 octets of content where its Content-Length is 400000"
 
 
-def unread(condition: Callable[[], bool]) -> None:
-    """Wait for something, reading nothing meanwhile."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come to pass"
-        time.sleep(0.002)
-
-
-def test_pathsend_is_cancelled(start: Start, tmp_path: Path) -> None:
-    """A file that waits for the link to take more, and for which nobody waits any more, was not sent."""
-    front = start("asgi:app").ready()
-    path = tmp_path / "file"
-    many = [front.build(path="/numbers", query="60000,4") for _ in range(10)]
-    file, octets = front.build(path="/pathsend_cancelled", query=str(path))
-    path.write_bytes(b"x" * 1000)
-    front.send(b"".join(each for _, each in many) + octets)
-    unread(lambda: front.state(file) == 2)
-    front.send(frame(5, ABORT, file.slot, file.gen))  # and not by the ledger, where the application may look first
-    unread(lambda: not path.exists())
-    front.finish(file)
-    assert (file.body, file.aborted) == (b"", "the request was cancelled")
-    for answer, _ in many:
-        assert len(front.finish(answer).body) == 240_000
-
-
 @pytest.mark.parametrize("what", ["missing", "folder", "pipe"])
 def test_pathsend_of_no_file(asgi: Front, tmp_path: Path, what: str) -> None:
     path = tmp_path / what
@@ -490,33 +464,6 @@ def test_an_answer_that_breaks_off(asgi: Front) -> None:
     answer = asgi.get("/wrong", query="after_complete")
     assert (answer.body, answer.ended, answer.aborted) == (b"whole", True, None)
     assert "RuntimeError: http.response.body was sent after the answer was complete" in asgi.err()
-
-
-def test_a_task_that_is_left_behind(asgi: Front, tmp_path: Path) -> None:
-    """Nothing is sent after DONE."""
-    asgi.get("/log")
-    path = tmp_path / "go"
-    answer = asgi.get("/leaves", query=str(path))
-    assert answer.aborted == "the application returned without an answer"
-    path.touch()
-    seen = b""
-
-    def told() -> bool:
-        nonlocal seen
-        seen += asgi.get("/log").body
-        return seen.endswith(b"http.disconnect")
-
-    asgi.until_seen(told)
-    assert seen.count(b"DisconnectedError") == 4
-
-
-@pytest.mark.parametrize(
-    "query", ["type", "status", "trailers", "headers", "type,begun", "body,begun", "more_body,begun"]
-)
-def test_keys_that_raise(asgi: Front, query: str) -> None:
-    """A look into a message may run what its keys are made of."""
-    answer = asgi.get("/keys_that_raise", query=query)
-    assert (answer.status, answer.aborted) == (0, "ValueError: on purpose")
 
 
 @pytest.mark.parametrize("when", ["", "later", "begun", "complete"])

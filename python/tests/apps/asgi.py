@@ -296,17 +296,6 @@ async def pathsend(scope, receive, send):
 
 
 @path
-async def pathsend_cancelled(scope, receive, send):
-    name = argument(scope)
-    await send({"type": "http.response.start", "status": 200})
-    try:
-        await send({"type": "http.response.pathsend", "path": name})
-    except asyncio.CancelledError:
-        os.unlink(name)
-        raise
-
-
-@path
 async def pathsend_missing(scope, receive, send):
     await send({"type": "http.response.start", "status": 200})
     try:
