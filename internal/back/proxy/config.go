@@ -68,7 +68,7 @@ type Config struct {
 	ScriptIndex     string `toml:"script_index" default:"index.php" help:"The script of a folder below script_root, and of each path that names no script."`
 	ScriptExtension string `toml:"script_extension" default:".php" help:"What the names of scripts end in; the path after one is PATH_INFO."`
 
-	ResolveInterval time.Duration `toml:"resolve_interval" default:"10s" help:"How often the names of upstreams are looked up anew."`
+	ResolveInterval time.Duration `toml:"resolve_interval" default:"10s" help:"After how long the names of upstreams are looked up anew where DNS tells no TTL, or cannot be asked. Else it is when the TTL is over: after a second at least, and five minutes at most."`
 }
 
 // WithDefaults returns c with its zero fields replaced.

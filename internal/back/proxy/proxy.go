@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +75,8 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 		return nil, err
 	}
 	if parts.lookup == nil {
-		parts.lookup = lookUp
+		var d net.Dialer
+		parts.lookup = dialer(d.DialContext).lookUp
 	}
 	if err := p.openPeers(parts.lookup); err != nil {
 		return nil, err

@@ -3,8 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"net"
-	"net/netip"
 	"time"
 
 	"rickhouse/internal/exchange"
@@ -18,65 +16,27 @@ type record struct {
 	backup bool
 }
 
-// lookup asks DNS where u is. It is net.Resolver's, or a test's.
-type lookup func(ctx context.Context, u *upstream) ([]record, error)
+// lookup asks where u is, and how long the answer holds: 0 if that is not known. It
+// is a dialer's, or a test's.
+type lookup func(ctx context.Context, u *upstream) (records []record, ttl time.Duration, err error)
 
 // resolveTimeout bounds one look-up.
 const resolveTimeout = 5 * time.Second
 
-// lookUp asks the resolver of the system. It does not tell how long its answers
-// hold, which is why it is asked again after resolve_interval.
-func lookUp(ctx context.Context, u *upstream) ([]record, error) {
-	if u.srv {
-		return lookUpService(ctx, u)
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.host)
-	if err != nil {
-		return nil, err
-	}
-	var all []record
-	for _, ip := range ips {
-		all = append(all, record{address{ip: netip.AddrPortFrom(ip.Unmap(), u.port)}, u.weight, u.backup})
-	}
-	return all, nil
-}
-
-// lookUpService asks for a service (RFC 2782): what has the best priority serves,
-// the others are backups.
-func lookUpService(ctx context.Context, u *upstream) ([]record, error) {
-	_, targets, err := net.DefaultResolver.LookupSRV(ctx, "", "", u.host)
-	if err != nil {
-		return nil, err
-	}
-	var all []record
-	var errs []error
-	for _, t := range targets { // by priority
-		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.Target)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, ip := range ips {
-			all = append(all, record{
-				address{ip: netip.AddrPortFrom(ip.Unmap(), t.Port)},
-				min(max(1, int(t.Weight)), maxWeight),
-				u.backup || t.Priority > targets[0].Priority,
-			})
-		}
-	}
-	if len(all) > 0 {
-		return all, nil
-	}
-	return nil, errors.Join(errs...)
+// place is an upstream with the peers it has.
+type place struct {
+	u      upstream
+	fixed  bool // there is nothing to look up
+	peers  []*peer
+	due    time.Time // when it is looked up next
+	failed string    // the last error, or ""
 }
 
 // resolver keeps the peers of names as DNS has them. It is one goroutine's.
 type resolver struct {
-	p         *Proxy
-	lookup    lookup
-	upstreams []*upstream
-	known     [][]*peer // of each upstream
-	failed    []string  // the last error of each, or ""
+	p      *Proxy
+	lookup lookup
+	places []*place // in the order of the upstreams
 }
 
 // openPeers makes the peers of addresses, and has names looked up.
@@ -89,15 +49,16 @@ func (p *Proxy) openPeers(find lookup) error {
 			return err
 		}
 		p.measured = p.measured || p.protocolOf(u.scheme).needsLength()
-		var known []*peer
+		of := &place{u: u}
 		if addr, ok := u.fixed(); ok {
-			known = append(known, p.newPeer(&u, record{addr, u.weight, u.backup}, u.text))
+			of.fixed = true
+			of.peers = append(of.peers, p.newPeer(&of.u, record{addr, u.weight, u.backup}, u.text))
 		} else {
 			names++
 		}
-		r.upstreams, r.known, r.failed = append(r.upstreams, &u), append(r.known, known), append(r.failed, "")
+		r.places = append(r.places, of)
 	}
-	p.publish(r.known)
+	r.publish()
 	if names > 0 {
 		p.unresolved.Store(true)
 		p.workers.Go(r.run)
@@ -106,67 +67,93 @@ func (p *Proxy) openPeers(find lookup) error {
 }
 
 // publish makes the peers known to all loops.
-func (p *Proxy) publish(known [][]*peer) {
+func (r *resolver) publish() {
 	var peers []*peer
-	for _, of := range known {
-		peers = append(peers, of...)
+	for _, of := range r.places {
+		peers = append(peers, of.peers...)
 	}
-	p.peers.Store(&peers)
+	r.p.peers.Store(&peers)
 }
 
-// run looks names up, again and again.
+// run looks names up, each when the answer about it no longer holds.
 func (r *resolver) run() {
 	for {
-		for i, u := range r.upstreams {
-			if _, fixed := u.fixed(); !fixed {
-				r.resolve(i, u)
-			}
-		}
+		next := r.round()
 		r.p.unresolved.Store(false)
 		select {
 		case <-r.p.stop.Done():
 			return
-		case <-time.After(r.p.cfg.ResolveInterval):
+		case <-time.After(time.Until(next)):
 		}
 	}
 }
 
-// resolve brings the peers of u up to date. Where it cannot be looked up they stay.
-func (r *resolver) resolve(i int, u *upstream) {
+// round looks up the names that are due, and returns when the next will be.
+func (r *resolver) round() (next time.Time) {
+	for _, of := range r.places {
+		if of.fixed {
+			continue
+		}
+		if !of.due.After(time.Now()) {
+			ttl := r.resolve(of)
+			if ttl == 0 {
+				ttl = r.p.cfg.ResolveInterval
+			}
+			of.due = time.Now().Add(ttl)
+		}
+		if next.IsZero() || of.due.Before(next) {
+			next = of.due
+		}
+	}
+	return next
+}
+
+// resolve brings the peers of a name up to date, and returns how long they hold, or 0.
+// Where it cannot be looked up they stay.
+func (r *resolver) resolve(of *place) time.Duration {
 	ctx, cancel := context.WithTimeout(r.p.stop, resolveTimeout)
 	defer cancel()
-	records, err := r.lookup(ctx, u)
+	records, ttl, err := r.lookup(ctx, &of.u)
 	if err == nil && len(records) == 0 {
 		err = errors.New("there is no address")
 	}
 	if err != nil {
-		if text := err.Error(); r.failed[i] != text && r.p.stop.Err() == nil {
-			r.failed[i] = text
-			r.p.log.Warn("an upstream's name cannot be looked up", "upstream", u.text, "error", err)
+		if text := err.Error(); of.failed != text && r.p.stop.Err() == nil {
+			of.failed = text
+			r.p.log.Warn("an upstream's name cannot be looked up", "upstream", of.u.text, "error", err)
 		}
-		return
+		return 0
 	}
-	r.failed[i] = ""
-	before := r.known[i]
+	of.failed = ""
+	r.update(of, records)
+	return ttl
+}
+
+// update gives a name the peers that records are about.
+func (r *resolver) update(of *place, records []record) {
+	before := of.peers
 	var now []*peer
-	changed := len(records) != len(before)
+	changed := false
 	for _, rec := range records {
+		if find(now, rec) != nil {
+			continue
+		}
 		peer := find(before, rec)
 		if peer == nil {
 			changed = true
-			peer = r.p.newPeer(u, rec, u.text+" ("+rec.addr.String()+")")
+			peer = r.p.newPeer(&of.u, rec, of.u.text+" ("+rec.addr.String()+")")
 			if len(before) > 0 {
 				peer.recovered.Store(loop.Monotonic())
 			}
 		}
 		now = append(now, peer)
 	}
-	if !changed {
+	if !changed && len(now) == len(before) {
 		return
 	}
-	r.known[i] = now
-	r.p.publish(r.known)
-	r.p.log.Info("an upstream's addresses have changed", "upstream", u.text, "addresses", len(now))
+	of.peers = now
+	r.publish()
+	r.p.log.Info("an upstream's addresses have changed", "upstream", of.u.text, "addresses", len(now))
 	for _, peer := range before {
 		if find(now, record{peer.addr, peer.weight, peer.backup}) == nil {
 			r.p.forget(peer)

@@ -84,14 +84,14 @@ func TestNamesAreLookedUp(t *testing.T) {
 	gate := make(chan struct{})
 	e := &env{t: t, Door: door.Loops(t, 1)}
 	p, err := New(Config{Upstreams: []string{"http://shop.example"}, ResolveInterval: 5 * time.Millisecond}, Parts{
-		Loops: e.Loops, Log: e.Logger, lookup: func(_ context.Context, u *upstream) ([]record, error) {
+		Loops: e.Loops, Log: e.Logger, lookup: func(_ context.Context, u *upstream) ([]record, time.Duration, error) {
 			<-gate
 			mu.Lock()
 			defer mu.Unlock()
 			if u.host != "shop.example" || u.port != 80 {
-				return nil, fmt.Errorf("asked for %s", u.text)
+				return nil, 0, fmt.Errorf("asked for %s", u.text)
 			}
-			return answer, failure
+			return answer, 0, failure
 		},
 	})
 	if err != nil {
@@ -129,7 +129,9 @@ func TestANameThatIsUnknown(t *testing.T) {
 	e := &env{t: t, Door: door.Loops(t, 1)}
 	p, err := New(Config{Upstreams: []string{"http://shop.example"}}, Parts{
 		Loops: e.Loops, Log: e.Logger,
-		lookup: func(context.Context, *upstream) ([]record, error) { return nil, errors.New("no such host") },
+		lookup: func(context.Context, *upstream) ([]record, time.Duration, error) {
+			return nil, 0, errors.New("no such host")
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
