@@ -14,7 +14,7 @@ func (s *server) chain(g *generation, c config.Route, r *route.Route) error {
 	if s.chains == nil {
 		s.chains = chain.NewShared()
 	}
-	wrap, err := s.part(g, c.Chain, func() (*part, error) {
+	wrap, err := s.part(g, named[chain.Config]{c.Chain, contentsOf(c.Chain.Files())}, func() (*part, error) {
 		wrap, err := chain.New(c.Chain, s.chains)
 		return &part{value: wrap}, err
 	})

@@ -22,13 +22,14 @@ type generation struct {
 	router  *route.Router
 	forward *forward.Proxy // nil if there is none
 	parts   []*part
+	files   contents // of what routes name, as they were read
 }
 
 // newGeneration makes all that answers by cfg. Applications and parts of the
 // generation of now that are as cfg has them are taken over; the others are
 // started. What was made is in the generation even if there is an error.
 func (s *server) newGeneration(cfg config.Server) (*generation, error) {
-	g := &generation{cfg: cfg}
+	g := &generation{cfg: cfg, files: routeContents(cfg)}
 	s.generations[g] = struct{}{}
 	if err := s.startApps(g); err != nil {
 		return g, err

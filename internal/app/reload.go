@@ -60,7 +60,7 @@ func (s *server) reload() (control.Outcome, error) {
 	}
 	var changes []config.Change
 	if err == nil {
-		changes = config.Diff(s.now.cfg, cfg)
+		changes = append(config.Diff(s.now.cfg, cfg), s.now.changes(routeContents(cfg))...)
 		err = s.change(cfg, changes)
 	} else {
 		err = invalid(err)

@@ -55,6 +55,12 @@ func (c Config) CheckFiles() error {
 	return errors.Join(pages, maintenance, users)
 }
 
+// Files are those that a Config names and New reads.
+func (c Config) Files() []string {
+	names := append(slices.Collect(maps.Values(c.ErrorPages.Pages)), c.Maintenance.Page, c.BasicAuth.File)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
 // wrapper puts a Handler before another. It may be called by any number of
 // Executors once made.
 type wrapper func(next exchange.Handler) exchange.Handler

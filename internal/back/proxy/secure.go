@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // sessions is how many TLS sessions are kept to be taken up again.
@@ -45,6 +46,11 @@ func (c Config) CheckFiles() error {
 	}
 	_, err := c.clientTLS()
 	return err
+}
+
+// Files are those that c names and New reads.
+func (c Config) Files() []string {
+	return slices.DeleteFunc([]string{c.CA, c.Cert, c.Key}, func(name string) bool { return name == "" })
 }
 
 // tlsFor is how TLS is spoken to u.
