@@ -198,6 +198,50 @@ func TestPassiveHealth(t *testing.T) {
 	e.wantLog("an upstream is left alone.*" + dead.url)
 }
 
+// TestStatusesThatAreFailures: with fail_status an upstream is left alone for what it
+// answers, which passes all the same; without, any answer is one.
+func TestStatusesThatAreFailures(t *testing.T) {
+	answers := func(status int) func(c *peerConn) {
+		return func(c *peerConn) {
+			for c.head() != "" {
+				c.write(fmt.Sprintf("HTTP/1.1 %d Sorry\r\nContent-Length: 4\r\n\r\nsick", status))
+			}
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		status int
+		of     []string
+		left   bool
+	}{
+		{"one of them", 503, []string{"429", "502-504"}, true},
+		{"the last of a range", 504, []string{"502-504"}, true},
+		{"another", 500, []string{"429", "502-504"}, false},
+		{"by default", 503, nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sick, well := unixFake(t, answers(c.status)), unixFake(t, named("well"))
+			e := start(t, Config{Upstreams: []string{sick.url, well.url}, MaxFails: 2, EjectTime: time.Hour, FailStatus: c.of}, 1)
+			statuses := map[int]int{}
+			for range 20 {
+				a := e.get("/")
+				statuses[a.StatusCode]++
+				if a.StatusCode == c.status && a.body != "sick" {
+					t.Errorf("got %q", a.body)
+				}
+			}
+			want := 10
+			if c.left {
+				want = 2 // max_fails
+				e.wantLog("an upstream is left alone.*" + sick.url)
+			}
+			if statuses[c.status] != want || statuses[200] != 20-want {
+				t.Errorf("got %v, want %d of status %d", statuses, want, c.status)
+			}
+		})
+	}
+}
+
 // TestCircuitBreaker: while all upstreams are left alone nobody is asked, then one
 // request tries it.
 func TestCircuitBreaker(t *testing.T) {

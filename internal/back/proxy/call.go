@@ -370,8 +370,7 @@ func (w *call) interim() {
 // head passes the final head on.
 func (w *call) head() {
 	x, c := w.x, w.c
-	now := w.sh.l.Now()
-	w.peer.succeeded(now)
+	w.answered(w.peer, x.Response.Status)
 	w.expecting, w.answering, w.keeping = false, true, false
 	if x.Response.Status == http.StatusSwitchingProtocols {
 		if err := w.accepted(); err != nil {

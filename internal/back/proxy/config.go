@@ -46,10 +46,11 @@ type Config struct {
 	Retries     int     `toml:"retries" default:"2" help:"How often a request may be tried again."`
 	RetryBudget float64 `toml:"retry_budget" default:"0.2" help:"How many requests that were sent may be sent again, as a share of all; ten are always allowed. Connections that cannot be made do not count."`
 
-	MaxFails  int           `toml:"max_fails" default:"3" help:"After how many failures in a row an upstream is left alone; -1 for never. The last one is never left alone, unless circuit_breaker is set."`
-	EjectTime time.Duration `toml:"eject_time" default:"10s" help:"For how long; twice as long after each further failure, up to ten times as long. Then one request tries it."`
-	Breaker   bool          `toml:"circuit_breaker" default:"false" help:"Answer 503 at once while all upstreams are left alone."`
-	SlowStart time.Duration `toml:"slow_start" default:"0s" help:"Over how long an upstream that has come back gets its full share again."`
+	MaxFails   int           `toml:"max_fails" default:"3" help:"After how many failures in a row an upstream is left alone; -1 for never. The last one is never left alone, unless circuit_breaker is set."`
+	FailStatus []string      `toml:"fail_status" default:"" help:"Which statuses of answers are failures for max_fails, each one or a range, as [\"502-504\"]. The client gets the answer all the same."`
+	EjectTime  time.Duration `toml:"eject_time" default:"10s" help:"For how long; twice as long after each further failure, up to ten times as long. Then one request tries it."`
+	Breaker    bool          `toml:"circuit_breaker" default:"false" help:"Answer 503 at once while all upstreams are left alone."`
+	SlowStart  time.Duration `toml:"slow_start" default:"0s" help:"Over how long an upstream that has come back gets its full share again."`
 
 	HealthPath     string        `toml:"health_path" default:"" help:"A path that every upstream is asked for at intervals; without one they are not."`
 	HealthStatus   string        `toml:"health_status" default:"200-399" help:"Which status is a good answer: one, or a range."`
@@ -160,8 +161,12 @@ func (c Config) Validate() error {
 	wrong(c.ScriptRoot != "" && (!strings.HasPrefix(c.ScriptRoot, "/") || strings.HasSuffix(c.ScriptRoot, "/")), "script_root: %q does not begin with /, or ends in one", c.ScriptRoot)
 	wrong(strings.ContainsAny(d.ScriptIndex, "/\x00"), "script_index: %q is not the name of a file", d.ScriptIndex)
 	wrong(!strings.HasPrefix(d.ScriptExtension, "."), "script_extension: %q does not begin with a dot", d.ScriptExtension)
-	_, _, err := parseStatuses(d.HealthStatus)
+	_, err := parseStatuses(d.HealthStatus)
 	wrong(err != nil, "health_status: %v", err)
+	for i, text := range c.FailStatus {
+		_, err := parseStatuses(text)
+		wrong(err != nil, "fail_status[%d]: %v", i, err)
+	}
 	wrong(c.HealthFall < 0, "health_fall: %d is less than 0", c.HealthFall)
 	wrong(c.HealthRise < 0, "health_rise: %d is less than 0", c.HealthRise)
 	if err := c.checkTLS(); err != nil {

@@ -54,6 +54,7 @@ func TestConfigMistakes(t *testing.T) {
 		{Config{MaxFails: -2}, "max_fails:"},
 		{Config{HealthPath: "up"}, "health_path:"},
 		{Config{HealthStatus: "2xx"}, "health_status:"},
+		{Config{FailStatus: []string{"502", "5xx"}}, `fail_status[1]: "5xx" is neither`},
 		{Config{HealthFall: -1}, "health_fall:"},
 		{Config{Cert: "a"}, "upstream_cert:"},
 		{Config{CA: "a", NoVerify: true}, "upstream_ca:"},

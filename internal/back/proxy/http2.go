@@ -64,9 +64,9 @@ func (w *call) over(m *multiplexed) {
 	}
 	m.Serve(x, transport.Call{
 		Scheme: m.scheme, Authority: m.authority, Host: string(r.host), Target: string(r.target), Fields: copyFields(r.fields), HTTP2: true,
-		Edit: func(*exchange.Exchange) {
+		Edit: func(x *exchange.Exchange) {
 			w.answering = true
-			peer.succeeded(s.l.Now())
+			w.answered(peer, x.Response.Status)
 			w.stick()
 		},
 		Failed: func(x *exchange.Exchange, f transport.Failure) {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"rickhouse/internal/testkit"
 )
@@ -49,6 +50,23 @@ func TestHTTP2Upstreams(t *testing.T) {
 		}
 	}
 	until(t, "nothing is under way", func() bool { return (*e.proxy.peers.Load())[0].active.Load() == 0 })
+}
+
+func TestHTTP2StatusesThatAreFailures(t *testing.T) {
+	sick := speaksHTTP2(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	well := speaksHTTP2(t, func(http.ResponseWriter, *http.Request) {})
+	e := start(t, Config{
+		Upstreams:  []string{"h2c://" + sick.Listener.Addr().String(), "h2c://" + well.Listener.Addr().String()},
+		FailStatus: []string{"503"}, MaxFails: 1, EjectTime: time.Hour,
+	}, 1)
+	defer e.proxy.Close()
+	statuses := map[int]int{}
+	for range 10 {
+		statuses[e.get("/").StatusCode]++
+	}
+	if statuses[503] != 1 || statuses[200] != 9 {
+		t.Errorf("got %v", statuses)
+	}
 }
 
 func TestHTTP2UpstreamsOverTLS(t *testing.T) {

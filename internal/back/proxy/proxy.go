@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -47,7 +48,8 @@ type Proxy struct {
 	store    *spool.Store
 	memory   int
 	sticky   stickiness
-	measured bool // an upstream has to be told the length of content
+	failing  []statuses // fail_status
+	measured bool       // an upstream has to be told the length of content
 
 	hashKind, hashName string
 }
@@ -66,6 +68,13 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	p.hashKind, p.hashName, _ = strings.Cut(p.cfg.HashBy, ":")
 	if p.hashKind == "header" {
 		p.hashName = strings.ToLower(p.hashName)
+	}
+	for _, text := range p.cfg.FailStatus {
+		s, err := parseStatuses(text)
+		if err != nil {
+			return nil, fmt.Errorf("fail_status: %w", err)
+		}
+		p.failing = append(p.failing, s)
 	}
 	for i, l := range parts.Loops {
 		p.shards = append(p.shards, p.newShard(l, i))

@@ -160,6 +160,18 @@ func (w *call) cut(err error) {
 	w.fail(err)
 }
 
+// answered notes how the peer does that has answered.
+func (w *call) answered(p *peer, status int) {
+	now := w.sh.l.Now()
+	for _, s := range w.sh.p.failing {
+		if s.has(status) {
+			p.failed(now, w.mayEject(p))
+			return
+		}
+	}
+	p.succeeded(now)
+}
+
 // mayEject tells whether another peer would be left.
 func (w *call) mayEject(p *peer) func() bool {
 	return func() bool {

@@ -109,22 +109,27 @@ func (p *Proxy) check(peer *peer) error {
 const maxCheck = 64 << 10
 
 func (p *Proxy) healthy(status int) bool {
-	low, high, _ := parseStatuses(p.cfg.HealthStatus)
-	return status >= low && status <= high
+	good, _ := parseStatuses(p.cfg.HealthStatus)
+	return good.has(status)
 }
 
-// parseStatuses reads a status, or two and what is between them.
-func parseStatuses(text string) (low, high int, err error) {
+// statuses are two statuses and what is between them.
+type statuses struct{ low, high int }
+
+func (s statuses) has(status int) bool { return s.low <= status && status <= s.high }
+
+// parseStatuses reads a status, or a range.
+func parseStatuses(text string) (s statuses, err error) {
 	first, last, isRange := strings.Cut(text, "-")
 	if !isRange {
 		last = first
 	}
-	low, err = strconv.Atoi(first)
+	s.low, err = strconv.Atoi(first)
 	if err == nil {
-		high, err = strconv.Atoi(last)
+		s.high, err = strconv.Atoi(last)
 	}
-	if err != nil || low < 100 || high > 999 || low > high {
-		return 0, 0, fmt.Errorf("%q is neither a status nor a range, as 200-299", text)
+	if err != nil || s.low < 100 || s.high > 999 || s.low > s.high {
+		return statuses{}, fmt.Errorf("%q is neither a status nor a range, as 200-299", text)
 	}
-	return low, high, nil
+	return s, nil
 }
