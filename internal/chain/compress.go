@@ -235,9 +235,11 @@ func addVary(r *exchange.Response, name string) {
 	r.Add("Vary", name)
 }
 
-// weakenRevalidated makes the tag of a 304 that of what the client has: it was
-// given a weak one if it has the compressed answer.
-func weakenRevalidated(x *exchange.Exchange) {
+// revalidated makes the tag of a 304 that of what the client has: it was given a
+// weak one if it has the compressed answer. A 304 may say of no type, and has the
+// Vary that the answer itself would have (RFC 9110 §15.4.5).
+func revalidated(x *exchange.Exchange) {
+	addVary(&x.Response, "Accept-Encoding")
 	for i := range x.Response.Fields {
 		f := &x.Response.Fields[i]
 		if !equalFold(f.Name, "etag") {

@@ -147,7 +147,7 @@ func TestRevalidation(t *testing.T) {
 	for match, want := range map[string]string{`W/"a"`: `W/"a"`, `"a"`: `"a"`, `W/"b", W/"a"`: `W/"a"`} {
 		x, p := ask(t, "GET", "/", "Accept-Encoding: gzip", "If-None-Match: "+match)
 		one(t, on, text(304, "", `ETag: "a"`)).Serve(x)
-		if p.finish(); p.status != 304 || p.get("ETag") != want || p.get("Content-Encoding") != "" {
+		if p.finish(); p.status != 304 || p.get("ETag") != want || p.get("Content-Encoding") != "" || p.get("Vary") != "Accept-Encoding" {
 			t.Errorf("%s: %d %q", match, p.status, p.fields)
 		}
 	}

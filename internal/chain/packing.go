@@ -90,7 +90,7 @@ func (t *packing) Head(x *exchange.Exchange) {
 		return
 	}
 	if x.Response.Status == 304 {
-		weakenRevalidated(x)
+		revalidated(x)
 	}
 	verdict, c := t.w.decide(x)
 	if verdict != leaveAlone {
