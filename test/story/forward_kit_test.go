@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,15 +34,23 @@ type proxied struct {
 	ca     string // the file of secure's certificate
 }
 
-// forwardProxy serves a file: %s stands for the port of the plain server.
-func forwardProxy(t *testing.T, config string) *proxied {
+// forwardProxy serves a file: PORT stands for the port of the plain server. The test
+// needs programs, and is skipped without them.
+func forwardProxy(t *testing.T, config string, programs ...string) *proxied {
 	t.Helper()
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("there is no %s", name)
+		}
+	}
 	p := &proxied{t: t, dir: t.TempDir()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", show)
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
 	p.wheels(mux)
-	p.repository(mux)
+	if slices.Contains(programs, "git") {
+		p.repository(mux)
+	}
 	p.plain, p.secure = httptest.NewServer(mux), httptest.NewTLSServer(mux)
 	t.Cleanup(p.plain.Close)
 	t.Cleanup(p.secure.Close)

@@ -26,7 +26,7 @@ private = ["127.0.0.0/8"]
 `
 
 func TestForwardProxyWithCurl(t *testing.T) {
-	p := forwardProxy(t, openForward)
+	p := forwardProxy(t, openForward, "curl")
 	out := p.curl("-H", "Connection: X-Secret", "-H", "X-Secret: 1", "-H", "Proxy-Authorization: Basic QQ==", "-H", "X-Kept: 2", p.plain.URL+"/a%2Fb/%7e?x=%20")
 	head, body, _ := strings.Cut(out, "\n\n")
 	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\n") || !strings.Contains(head, "X-Origin: yes") || !strings.Contains(head, "Via: 1.1 rickhouse-") ||
@@ -69,7 +69,7 @@ func TestForwardProxyWithCurl(t *testing.T) {
 }
 
 func TestForwardProxyRefuses(t *testing.T) {
-	p := forwardProxy(t, openForward)
+	p := forwardProxy(t, openForward, "curl")
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.URL, "http://"), ":")
 	for _, c := range []struct {
 		name   string
@@ -130,7 +130,7 @@ allow = ["127.0.0.1:PORT", "localhost:1-65535"]
 private = ["127.0.0.1"]
 [forward.roles.rest]
 allow = ["127.0.0.1:*"]
-`)
+`, "curl")
 	port := strings.TrimPrefix(p.plain.URL, "http://127.0.0.1:")
 	for _, c := range []struct{ name, user, url, want string }{
 		{"nobody", "", p.plain.URL, "HTTP/1.1 407 "},
@@ -198,7 +198,7 @@ log = "refused"
 [forward.roles.none]
 users = ["ann"]
 allow = ["example.com"]
-`)
+`, "curl")
 	if out := p.curl(p.plain.URL); !strings.HasPrefix(out, "HTTP/1.1 200 ") {
 		t.Errorf("got %s", out)
 	}
@@ -226,7 +226,7 @@ func TestForwardProxyWithPip(t *testing.T) {
 }
 
 func TestForwardProxyWithGit(t *testing.T) {
-	p := forwardProxy(t, strings.Replace(openForward, "bind", "users = \"users\"\nbind", 1))
+	p := forwardProxy(t, strings.Replace(openForward, "bind", "users = \"users\"\nbind", 1), "git")
 	for name, url := range map[string]string{"http": p.plain.URL, "https": p.secure.URL} {
 		t.Run(name, func(t *testing.T) {
 			config := []string{"-c", "http.proxy=" + p.withUser("bob:secret"), "-c", "http.sslCAInfo=" + p.ca, "-c", "user.name=a", "-c", "user.email=a@b"}

@@ -19,6 +19,7 @@ defaults
 	timeout connect 60s
 	timeout client 60s
 	timeout server 60s
+	timeout check 60s
 
 frontend one
 	bind fd@3

@@ -107,7 +107,7 @@ python = "venv"
 workers = 1
 user = %q
 group = %q
-groups = ["0", "4000000001"]
+groups = ["0", "64001"]
 environment = { HOME = "/tmp" }
 
 [[routes]]
@@ -137,7 +137,7 @@ app = "two"
 	}
 
 	other := number(t, daemon.Uid)
-	if !slices.Equal(two.IDs, []int{other, other, gid, gid}) || !slices.Equal(two.Groups, []int{0, 4000000001}) {
+	if !slices.Equal(two.IDs, []int{other, other, gid, gid}) || !slices.Equal(two.Groups, []int{0, 64001}) {
 		t.Errorf("two runs as %v, %v", two.IDs, two.Groups)
 	}
 	if two.Cwd != filepath.Join(dir, "two") || two.Prefix != venv || strings.Contains(two.Title[0], "wsgi:") {
