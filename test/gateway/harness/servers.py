@@ -151,7 +151,7 @@ Listen 127.0.0.1:{port}
 PidFile {folder}/pid
 ErrorLog {folder}/log
 LogLevel warn
-KeepAliveTimeout 1
+KeepAliveTimeout 60
 Mutex sem
 {user}StartServers 1
 ServerLimit 1
@@ -223,6 +223,8 @@ def uwsgi(peer: dict[str, str], folder: Path) -> Server:
         "--die-on-term",
         "--need-app",
         "--disable-logging",
+        "--socket-timeout",
+        str(int(PATIENCE)),
     ]
     for option, protocol in (("--uwsgi-socket", "uwsgi"), ("--fastcgi-socket", "fastcgi"), ("--scgi-socket", "scgi")):
         argv += [option, folder / f"{protocol}.sock"]
