@@ -375,7 +375,7 @@ func (c *conn) deadline() int64 {
 	case w.contentEnded:
 		return c.since + int64(cfg.AnswerTimeout)
 	case w.expecting:
-		return c.since + min(expectTime, int64(cfg.AnswerTimeout))
+		return c.since + min(c.sh.p.expect, int64(cfg.AnswerTimeout))
 	case c.dead:
 		return c.since + int64(cfg.StallTimeout)
 	}

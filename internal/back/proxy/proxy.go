@@ -44,7 +44,8 @@ type Proxy struct {
 	stopNow    context.CancelFunc
 	workers    sync.WaitGroup // looks names up, and checks peers
 
-	window   int // of answers
+	window   int   // of answers
+	expect   int64 // expectTime
 	store    *spool.Store
 	memory   int
 	sticky   stickiness
@@ -59,7 +60,7 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, store: parts.Store, memory: min(parts.Memory, maxReplay)}
+	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, expect: expectTime, store: parts.Store, memory: min(parts.Memory, maxReplay)}
 	p.stop, p.stopNow = context.WithCancel(context.Background())
 	p.sticky = newStickiness(&p.cfg)
 	if p.cfg.NoAnswerBuffer {

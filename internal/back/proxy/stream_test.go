@@ -199,13 +199,15 @@ func TestExpectContinue(t *testing.T) {
 		}
 	})
 	e := start(t, Config{Upstreams: []string{f.url}}, 1)
-	for _, path := range []string{"/take", "/silent"} {
+	for path, patience := range map[string]time.Duration{"/take": door.Patience, "/silent": time.Millisecond} {
+		e.On(e.Loops[0], func() { e.proxy.expect = int64(patience) })
 		c := e.client().send("POST " + path + " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 		c.read("POST").wantStatus(t, 100)
 		if a := c.send("hello").read("POST"); a.body != "hello" {
 			t.Errorf("%s: got %d %q", path, a.StatusCode, a.body)
 		}
 	}
+	e.On(e.Loops[0], func() { e.proxy.expect = int64(door.Patience) })
 	c := e.client().send("POST /refuse HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 	c.read("POST").wantStatus(t, 413)
 }
