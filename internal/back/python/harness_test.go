@@ -53,9 +53,10 @@ func (o *text) String() string {
 	return o.b.String()
 }
 
-// interpreter is a Python 3 itself, not something that looks for one.
+// interpreter is a Python 3 itself, not something that looks for one. Its workers
+// need the compare-and-swap of libatomic, which comes with gcc.
 var interpreter = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	out, err := exec.Command("python3", "-c", "import ctypes, sys; ctypes.CDLL('libatomic.so.1'); print(sys.executable)").Output()
 	return strings.TrimSpace(string(out)), err
 })
 
@@ -89,7 +90,7 @@ func prepare(t *testing.T, cfg Config) *env {
 	t.Helper()
 	python, err := interpreter()
 	if err != nil {
-		t.Skipf("there is no python3: %v", err)
+		t.Skipf("there is no python3 with libatomic.so.1: %v", err)
 	}
 	root, err := filepath.Abs(filepath.Join("testdata", "worker"))
 	if err != nil {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import json
 import mmap
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NoReturn
 
 HELLO, REQUEST, DATA, WINDOW, CANCEL, STOP, CLOSED = range(1, 8)
@@ -58,12 +60,30 @@ class Request:
         self.mail: queue.Queue[tuple[int, int, bytes]] | None = None
 
 
+def compare_and_swap() -> Callable[[ctypes.Array[ctypes.c_uint32], int, int, int], bool]:
+    """Return a swap of one word that the front cannot come between, which comes with gcc."""
+    try:
+        exchange = getattr(ctypes.CDLL("libatomic.so.1"), "__atomic_compare_exchange_4")
+    except (OSError, AttributeError):
+        sys.exit("this test needs libatomic.so.1")
+    exchange.restype = ctypes.c_bool
+    sequential = 5  # __ATOMIC_SEQ_CST
+
+    def swap(words: ctypes.Array[ctypes.c_uint32], at: int, old: int, new: int) -> bool:
+        word, expected = ctypes.byref(words, 4 * at), ctypes.byref(ctypes.c_uint32(old))
+        return bool(exchange(word, expected, ctypes.c_uint32(new), sequential, sequential))
+
+    return swap
+
+
 class Worker:
     """The worker's end of the link."""
 
     def __init__(self) -> None:
         self.link = socket.socket(fileno=int(os.environ["RICKHOUSE_LINK"]))
-        self.ledger = memoryview(mmap.mmap(int(os.environ["RICKHOUSE_LEDGER"]), 0)).cast("I")
+        ledger = mmap.mmap(int(os.environ["RICKHOUSE_LEDGER"]), 0)
+        self.ledger = (ctypes.c_uint32 * (len(ledger) // 4)).from_buffer(ledger)
+        self.swap = compare_and_swap()
         self.buffer = b""
         self.fds: deque[int] = deque()
         self.kept: deque[Frame] = deque()
@@ -108,9 +128,8 @@ class Worker:
 
     def start(self, r: Request) -> bool:
         """Note that r has started, unless it was taken back."""
-        if self.ledger[2 * r.slot] != r.gen << 2 | 1:
+        if not self.swap(self.ledger, 2 * r.slot, r.gen << 2 | 1, r.gen << 2 | 2):
             return False
-        self.ledger[2 * r.slot] = r.gen << 2 | 2
         self.note(f"started {r.method} {r.path}")
         return True
 
