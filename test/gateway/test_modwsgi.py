@@ -207,7 +207,6 @@ OTHER_VALUES = {
     "SERVER_SOFTWARE": "each is itself",
     "REMOTE_PORT": "each has a connection of its own",
     "PATH_INFO": "Apache merges slashes",
-    "wsgi.input": "each has a file of its own",
 }
 
 
@@ -216,7 +215,12 @@ def test_environ(pair: Pair) -> None:
     for name in pair.ports:
         _, content = pair.ask(name, "GET", "/environ/%7eann//x?q=1&r=%20", {"X-Own": "1", "Cookie": "a=b"}, None)
         seen[name] = json.loads(content)
-    a, b = ({k: v for k, v in seen[name]["environ"].items() if k != "LD_LIBRARY_PATH"} for name in pair.ports)
+    a, b = (seen[name]["environ"] for name in pair.ports)
+    a.pop("LD_LIBRARY_PATH", None)
+    for name in ("wsgi.input", "wsgi.errors", "wsgi.file_wrapper"):
+        # Each has a type of its own, which of rickhouse's depends on whether there is a C extension.
+        assert a.pop(name), name
+        assert b.pop(name), name
     only = {"mod_wsgi.*" if k.startswith("mod_wsgi.") else k for k in a.keys() - b.keys()}
     assert only == set().union(*ONLY_APACHE.values())
     assert b.keys() - a.keys() == set().union(*ONLY_RICKHOUSE.values())
