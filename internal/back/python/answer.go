@@ -297,8 +297,8 @@ func (j *job) trail(p []byte) error {
 	return wire.ParseTrailers(p, res)
 }
 
-// aborted: the application failed. Before the head that is a 500, after it the
-// answer is cut.
+// aborted: the application failed. Before the head that is a 500, or what its
+// content was cut for; after it the answer is cut.
 func (j *job) aborted(p []byte) error {
 	if j.ended {
 		return lie("ABORT after the end of the answer")
@@ -307,7 +307,11 @@ func (j *job) aborted(p []byte) error {
 	if j.ws != nil {
 		j.ws.close(rfc6455.CodeInternal, "")
 	}
-	j.fail(&exchange.Error{Status: 500, Reason: "the application failed: " + string(p[:min(len(p), maxReason)])})
+	err := j.contentErr
+	if err == nil {
+		err = &exchange.Error{Status: 500, Reason: "the application failed: " + string(p[:min(len(p), maxReason)])}
+	}
+	j.fail(err)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +78,7 @@ func (j *job) ContentEnd(x *exchange.Exchange, err error) {
 	switch {
 	case j.over(x):
 	case j.streamed && err != nil:
-		j.forward(nil, wire.Cut)
+		j.cutContent(err)
 	case j.streamed:
 		j.forward(nil, wire.End)
 	case err != nil:
@@ -91,6 +92,13 @@ func (j *job) ContentEnd(x *exchange.Exchange, err error) {
 			j.submit()
 		}
 	}
+}
+
+// cutContent tells the worker that there is no more content, and keeps why: that
+// is the answer if the application has none.
+func (j *job) cutContent(err error) {
+	j.forward(nil, wire.Cut)
+	j.home(func() { _ = errors.As(err, &j.contentErr) })
 }
 
 // giveUp ends a request that was not submitted yet.

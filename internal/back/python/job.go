@@ -39,20 +39,21 @@ type job struct {
 	slot           uint16
 	slotGeneration uint32
 	queued         int64
-	since          int64      // when it began to wait for a worker, or to wait anew
-	began          int64      // when the application began with it
-	progress       int64      // when the worker last showed a sign of life about it
-	deaths         int        // workers that ended while they ran it
-	window         int        // answer octets that the worker may still send
-	owed           int        // answer octets to give back to the window
-	sent           int64      // when it was sent to the worker
-	killAt         int64      // when its worker is replaced, if it timed out
-	interims       int        // interim heads of the answer
-	behind         bool       // sent to a worker that has to end another one first
-	running        bool       // seen to have started
-	streamed       bool       // content is passed on as it comes
-	forwarded      bool       // some of it was given to the worker
-	contentEnd     wire.Flags // how it ended, or 0
+	since          int64           // when it began to wait for a worker, or to wait anew
+	began          int64           // when the application began with it
+	progress       int64           // when the worker last showed a sign of life about it
+	deaths         int             // workers that ended while they ran it
+	window         int             // answer octets that the worker may still send
+	owed           int             // answer octets to give back to the window
+	sent           int64           // when it was sent to the worker
+	killAt         int64           // when its worker is replaced, if it timed out
+	interims       int             // interim heads of the answer
+	behind         bool            // sent to a worker that has to end another one first
+	running        bool            // seen to have started
+	streamed       bool            // content is passed on as it comes
+	forwarded      bool            // some of it was given to the worker
+	contentEnd     wire.Flags      // how it ended, or 0
+	contentErr     *exchange.Error // why it was cut, if that has an answer
 	demanded       bool
 	unread         int  // octets of streamed content that the worker has not said to have read
 	answering      bool // a head was passed on

@@ -90,6 +90,31 @@ func TestStreamedContentCut(t *testing.T) {
 	})
 }
 
+// What the content was refused for is the answer if the application has none.
+func TestStreamedContentRefused(t *testing.T) {
+	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
+		e := start(t, Config{StreamInput: true})
+		tooLarge := &exchange.Error{Status: 413, Reason: "too large"}
+		for _, tt := range []struct {
+			path    string
+			err     error
+			status  int
+			content string
+		}{
+			{"/abort-after-content", tooLarge, 413, "413 "},
+			{"/abort-after-content", exchange.ErrClientGone, 500, "500 "},
+			{"/echo", tooLarge, 200, "first (cut)"},
+		} {
+			c := e.ask(on(e), "POST", tt.path, []byte("first"))
+			c.held = true
+			c.serve(e.app)
+			e.wantNoted("started POST " + tt.path)
+			e.on(c.loop, func() { c.x.Server.ContentEnd(c.x, tt.err) })
+			c.want(tt.status, tt.content)
+		}
+	})
+}
+
 // An application that waits for a slow client is not stuck; one that does not
 // read what is there is.
 func TestStreamedTimeout(t *testing.T) {

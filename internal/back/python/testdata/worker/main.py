@@ -130,6 +130,11 @@ def abort(w: Worker, r: Request) -> None:
     w.send(ABORTED, DONE, r.slot, r.gen, b"the application raised ValueError")
 
 
+def abort_after_content(w: Worker, r: Request) -> None:
+    w.body(r)
+    abort(w, r)
+
+
 def abort_late(w: Worker, r: Request) -> None:
     w.head(r, 0, b"part")
     w.send(ABORTED, 0, r.slot, r.gen, b"the application raised late")
@@ -275,6 +280,7 @@ HANDLERS: dict[str, Callable[[Worker, Request], None]] = {
     "spew": lambda w, r: tick(w, r, 0.0001), "hang": hang, "die": die,
     "die-once": die_once, "die-answering": die_answering, "die-gated": die_gated,
     "answer-and-die": answer_and_die, "abort": abort,
+    "abort-after-content": abort_after_content,
     "abort-late": abort_late, "cancel": cancel, "close-link": close_link, "flood": flood, "hold": hold, "lie": lie,
     "flood-dead": flood_dead, **asgi.HANDLERS,
     "head": head_then_gate, "credit": too_much_credit, "die-unstarted": lambda w, r: w.reply(r, "again"),
