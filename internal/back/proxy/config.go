@@ -46,6 +46,8 @@ type Config struct {
 	Retries     int     `toml:"retries" default:"2" help:"How often a request may be tried again."`
 	RetryBudget float64 `toml:"retry_budget" default:"0.2" help:"How many requests that were sent may be sent again, as a share of all; ten are always allowed. Connections that cannot be made do not count."`
 
+	HedgeAfter time.Duration `toml:"hedge_after" default:"0s" help:"After how long without an answer a GET or HEAD without content is sent to another upstream as well, within retry_budget; whichever answers first is taken. 0 for never."`
+
 	MaxFails   int           `toml:"max_fails" default:"3" help:"After how many failures in a row an upstream is left alone; -1 for never. The last one is never left alone, unless circuit_breaker is set."`
 	FailStatus []string      `toml:"fail_status" default:"" help:"Which statuses of answers are failures for max_fails, each one or a range, as [\"502-504\"]. The client gets the answer all the same."`
 	EjectTime  time.Duration `toml:"eject_time" default:"10s" help:"For how long; twice as long after each further failure, up to ten times as long. Then one request tries it."`
@@ -136,6 +138,9 @@ func (c Config) Validate() error {
 	}
 	wrong(multiplexed > 0 && multiplexed < len(c.Upstreams), "proxy: upstreams that speak HTTP/2 (h2c, h2) and others do not mix")
 	wrong(multiplexed > 0 && c.BufferRequests, "buffer_requests: it does not go with upstreams that speak HTTP/2")
+	wrong(multiplexed > 0 && c.HedgeAfter > 0, "hedge_after: it does not go with upstreams that speak HTTP/2")
+	wrong(c.HedgeAfter > 0 && c.StickyCookie != "", "hedge_after: it does not go with sticky_cookie, which keeps clients at one upstream")
+	wrong(c.HedgeAfter > 0 && c.NoRetry, "hedge_after: it does not go with retry = false")
 	wrong(!main, "proxy: every upstream is a backup")
 	d := c.WithDefaults()
 	wrong(!slices.Contains([]string{"round_robin", "least_connections", "random_two", "hash"}, d.Balance), "balance: there is no policy %q", d.Balance)
@@ -161,12 +166,7 @@ func (c Config) Validate() error {
 	wrong(c.ScriptRoot != "" && (!strings.HasPrefix(c.ScriptRoot, "/") || strings.HasSuffix(c.ScriptRoot, "/")), "script_root: %q does not begin with /, or ends in one", c.ScriptRoot)
 	wrong(strings.ContainsAny(d.ScriptIndex, "/\x00"), "script_index: %q is not the name of a file", d.ScriptIndex)
 	wrong(!strings.HasPrefix(d.ScriptExtension, "."), "script_extension: %q does not begin with a dot", d.ScriptExtension)
-	_, err := parseStatuses(d.HealthStatus)
-	wrong(err != nil, "health_status: %v", err)
-	for i, text := range c.FailStatus {
-		_, err := parseStatuses(text)
-		wrong(err != nil, "fail_status[%d]: %v", i, err)
-	}
+	d.checkStatuses(wrong)
 	wrong(c.HealthFall < 0, "health_fall: %d is less than 0", c.HealthFall)
 	wrong(c.HealthRise < 0, "health_rise: %d is less than 0", c.HealthRise)
 	if err := c.checkTLS(); err != nil {
@@ -176,12 +176,22 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+func (c *Config) checkStatuses(wrong func(bad bool, format string, args ...any)) {
+	_, err := parseStatuses(c.HealthStatus)
+	wrong(err != nil, "health_status: %v", err)
+	for i, text := range c.FailStatus {
+		_, err := parseStatuses(text)
+		wrong(err != nil, "fail_status[%d]: %v", i, err)
+	}
+}
+
 func (c *Config) durations() map[string]time.Duration {
 	return map[string]time.Duration{
 		"connect_timeout": c.ConnectTimeout, "answer_timeout": c.AnswerTimeout, "stall_timeout": c.StallTimeout,
 		"tunnel_timeout": c.TunnelTimeout, "keepalive_timeout": c.KeepaliveTimeout,
 		"upstream_queue_timeout": c.QueueTimeout, "eject_time": c.EjectTime, "slow_start": c.SlowStart,
 		"health_interval": c.HealthInterval, "health_timeout": c.HealthTimeout, "resolve_interval": c.ResolveInterval,
+		"hedge_after": c.HedgeAfter,
 	}
 }
 
