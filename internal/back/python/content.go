@@ -97,8 +97,8 @@ func (j *job) ContentEnd(x *exchange.Exchange, err error) {
 // cutContent tells the worker that there is no more content, and keeps why: that
 // is the answer if the application has none.
 func (j *job) cutContent(err error) {
+	j.home(func() { _ = errors.As(err, &j.contentErr) }) // before the worker can answer
 	j.forward(nil, wire.Cut)
-	j.home(func() { _ = errors.As(err, &j.contentErr) })
 }
 
 // giveUp ends a request that was not submitted yet.
