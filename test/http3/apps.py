@@ -97,6 +97,8 @@ async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         content, more = b"", True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             content += message.get("body", b"")
             more = message.get("more_body", False)
         await begin((b"content-length", str(len(content)).encode()))
@@ -106,6 +108,18 @@ async def asgi(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         for _ in range(PIECES):
             await body(PIECE, True)
         await body(b"")
+    elif path == "/steps":  # the second one once there is the file that the query names
+        await begin()
+        await body(b"first\n", True)
+        while not os.path.exists(os.environ["NOTES"] + scope["query_string"].decode()):
+            await asyncio.sleep(0.01)
+        await body(b"second\n")
+    elif path == "/fields":
+        await begin((b"x-powered-by", b"asgi"))
+        await body(json.dumps({name.decode(): value.decode() for name, value in scope["headers"]}).encode())
+    elif path == "/redirect":  # to what the query names
+        await begin((b"x-accel-redirect", scope["query_string"]), (b"set-cookie", b"a=1"))
+        await body(b"not this")
     elif path == "/endless":
         await begin()
         await body(b".", True)

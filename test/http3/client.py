@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aioquic.asyncio.client import connect
 from aioquic.asyncio.protocol import QuicConnectionProtocol
-from aioquic.h3.connection import H3_ALPN, H3Connection
+from aioquic.h3.connection import H3_ALPN, H3Connection, H3Stream
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 
 Fields = list[tuple[bytes, bytes]]
+
+
+H3_REQUEST_CANCELLED = 0x10C
+
+
+class Connection(H3Connection):
+    """HTTP/3 as aioquic has it, but that answers without content may tell of a length, as to HEAD or with 304."""
+
+    def _check_content_length(self, stream: H3Stream) -> None:
+        if stream.content_length > 0:
+            super()._check_content_length(stream)
 
 
 @dataclass
@@ -23,6 +34,7 @@ class Answer:
     """An answer, as far as it has come."""
 
     fields: dict[bytes, bytes] = field(default_factory=dict)
+    trailers: dict[bytes, bytes] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,7 +50,7 @@ class Client(QuicConnectionProtocol):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.http = H3Connection(self._quic)
+        self.http = Connection(self._quic)
         self.answers: dict[int, Answer] = {}
         self.terminated = asyncio.Event()
         self.authority = b""
@@ -59,7 +71,10 @@ class Client(QuicConnectionProtocol):
             return
         answer = self.answers[event.stream_id]
         if isinstance(event, HeadersReceived):
-            answer.fields = dict(event.headers)
+            if answer.fields:
+                answer.trailers = dict(event.headers)
+            else:
+                answer.fields = dict(event.headers)
         else:
             answer.body += event.data
         answer.begun.set()
@@ -72,12 +87,9 @@ class Client(QuicConnectionProtocol):
         """Send the head of a request."""
         stream = self._quic.get_next_available_stream_id()
         answer = self.answers[stream] = Answer()
-        head = [
-            (b":method", method.encode()),
-            (b":scheme", b"https"),
-            (b":authority", self.authority),
-            (b":path", path.encode()),
-        ]
+        head = [(b":method", method.encode()), (b":authority", self.authority)]
+        if method != "CONNECT" or protocol:
+            head += [(b":scheme", b"https"), (b":path", path.encode())]
         if protocol:
             head.append((b":protocol", protocol.encode()))
         self.http.send_headers(stream, head + (fields or []), end_stream=end)
@@ -88,6 +100,29 @@ class Client(QuicConnectionProtocol):
         """Send content."""
         self.http.send_data(stream, content, end_stream=end)
         self.transmit()
+
+    def cancel(self, stream: int) -> None:
+        """Give up a request: neither send any more of it nor take any more of its answer."""
+        self._quic.reset_stream(stream, H3_REQUEST_CANCELLED)
+        self._quic.stop_stream(stream, H3_REQUEST_CANCELLED)
+        self.transmit()
+
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        """Take no more than the windows that have been opened, 1 MiB at first, until the end."""
+        names = ("_write_connection_limits", "_write_stream_limits")
+        for name in names:
+            setattr(self._quic, name, lambda **_: None)
+        try:
+            yield
+        finally:
+            for name in names:
+                delattr(self._quic, name)
+            self.transmit()
+
+    def unsent(self, stream: int) -> int:
+        """Return how many octets of a request wait for the server's window, or for its acknowledgement."""
+        return len(self._quic._streams[stream].sender._buffer)
 
     async def request(
         self, method: str, path: str, content: bytes | None = None, fields: Fields | None = None
@@ -101,12 +136,22 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def client(port: int, roots: Path) -> AsyncIterator[Client]:
-    """Connect to 127.0.0.1."""
+async def client(
+    port: int, roots: Path, address: str = "127.0.0.1", server: str = "127.0.0.1"
+) -> AsyncIterator[Client]:
+    """Connect from an address of this machine to a server at another one."""
     configuration = QuicConfiguration(
         is_client=True, alpn_protocols=H3_ALPN, cafile=str(roots), server_name="localhost"
     )
-    async with connect("127.0.0.1", port, configuration=configuration, create_protocol=Client) as protocol:
-        assert isinstance(protocol, Client)
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Client(QuicConnection(configuration=configuration)), local_addr=(address, 0)
+    )
+    try:
+        protocol.connect((server, port))
+        await protocol.wait_connected()
         protocol.authority = f"localhost:{port}".encode()
         yield protocol
+    finally:
+        protocol.close()
+        await protocol.wait_closed()
+        transport.close()

@@ -34,5 +34,5 @@ def environment() -> Path:
 
 
 if __name__ == "__main__":
-    command = [environment(), "-m", "unittest", *(sys.argv[1:] or ["-v", "test_http3"])]
+    command = [environment(), "-m", "unittest", *(sys.argv[1:] or ["discover", "-v"])]
     sys.exit(subprocess.run(command, cwd=SUITE, check=False).returncode)

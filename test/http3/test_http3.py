@@ -3,114 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import http.client
-import ipaddress
 import json
 import os
-import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
-import tempfile
-import time
 import unittest
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from apps import PIECE, PIECES
 from client import Client, client
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-SUITE = Path(__file__).resolve().parent
-BINARY = Path(os.environ.get("RICKHOUSE_BINARY", SUITE.parents[1] / "bin" / "rickhouse"))
-PATIENCE = 60.0
-
-
-def certificate(folder: Path) -> None:
-    """Write a certificate of localhost for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(key.private_bytes(*form))
-
-
-class Server:
-    """The binary with one application."""
-
-    def __init__(self, target: str, settings: str = "", port: int = 0) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self.folder = Path(self._folder.name)
-        certificate(self.folder)
-        file = self.folder / "rickhouse.toml"
-        kind = "asgi" if target.endswith("asgi") else "wsgi"
-        file.write_text(
-            f'bind = ["127.0.0.1:{port}"]\ntls = {{ cert = "cert.pem", key = "key.pem" }}\nhttp3 = true\n'
-            f'access_log = "combined"\n{settings}\n'
-            f'[apps.web]\n{kind} = "{target}"\ndirectory = "{SUITE}"\npython = "{sys.executable}"\n'
-        )
-        self.log = open(self.folder / "log", "w+b")
-        self.process = subprocess.Popen(
-            [BINARY, "serve", "-c", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            env={
-                **{k: v for k, v in os.environ.items() if k != "RICKHOUSE_BINARY"},
-                "NOTES": str(self.folder / "notes"),
-            },
-        )
-        try:
-            self.port = int(self.until(lambda: re.search(r"https://127\.0\.0\.1:([1-9][0-9]*)", self.text())).group(1))
-        except BaseException:
-            self.close()
-            raise
-
-    def text(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
-
-    def notes(self) -> str:
-        file = self.folder / "notes"
-        return file.read_text() if file.exists() else ""
-
-    def until(self, condition: Callable[[], object]) -> object:
-        """Poll until the condition holds."""
-        deadline = time.monotonic() + PATIENCE
-        while not (value := condition()):
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise AssertionError(f"it never came to that; the log says\n{self.text()}")
-            time.sleep(0.01)
-        return value
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-        self._folder.cleanup()
+from server import PATIENCE, Server
 
 
 class Cases:
@@ -125,19 +29,10 @@ class Cases:
 
     @classmethod
     def tearDownClass(cls) -> None:
-        try:
-            status, text = cls.server.stop(), cls.server.text()
-            assert status == 0, f"the server ended with {status}:\n{text}"
-            assert not re.search("bug|Traceback|level=error", text), text
-        finally:
-            cls.server.close()
+        cls.server.finish()
 
     def run_client(self, body: Callable[[Client], Awaitable[None]]) -> None:
-        async def connected() -> None:
-            async with client(self.server.port, self.server.folder / "cert.pem") as c:
-                await asyncio.wait_for(body(c), PATIENCE)
-
-        asyncio.run(connected())
+        self.server.run(body)
 
     def test_get(self) -> None:
         async def body(c: Client) -> None:
