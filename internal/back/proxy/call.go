@@ -46,6 +46,7 @@ type call struct {
 	undrained int    // octets of the answer that are with the client's side
 	interims  int
 	key       []byte // of a WebSocket handshake that is ours
+	rival     *hedge // with the second call for x, if there is one
 
 	file *spool.File // of content that was taken in and is large; see collect
 	sent int64       // octets of file that were passed on
@@ -63,6 +64,7 @@ type call struct {
 	queued       bool
 	pausing      bool // all peers have failed; it goes on when timer says
 	trial        bool
+	hedged       bool // there was a second call, or cannot be one
 	fresh        bool // no connection that has been used may have it
 }
 
@@ -134,6 +136,7 @@ func (w *call) start() {
 	switch {
 	case pool.reserve():
 		w.dial(pool)
+	case w.yields():
 	case pool.wait(w):
 		w.queued = true
 		s.l.SetTimer(&w.timer, s.l.Now()+int64(s.p.cfg.QueueTimeout))
@@ -144,11 +147,13 @@ func (w *call) start() {
 
 // dial makes a connection for the request; a place for it is reserved.
 func (w *call) dial(p *pool) {
+	w.armHedge()
 	w.c = p.newConn(w)
 	w.c.dial()
 }
 
-// waited is called when the time in the queue, or a pause, is over.
+// waited is called when the time in the queue, or a pause, or that of a first answer
+// is over.
 func (w *call) waited() {
 	switch {
 	case w.pausing:
@@ -156,6 +161,8 @@ func (w *call) waited() {
 		w.start()
 	case w.queued:
 		w.fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "no connection became free within upstream_queue_timeout"})
+	case w.c != nil && !w.answering && w.mayHedge():
+		w.hedge()
 	}
 }
 
@@ -180,6 +187,7 @@ func (w *call) send(c *conn) {
 	if x.Stats.Started == 0 {
 		x.Stats.Started = c.since
 	}
+	w.armHedge()
 	if !x.HasContent {
 		s.pieces[0] = s.head
 		c.write(s.pieces[:1])
@@ -370,6 +378,7 @@ func (w *call) interim() {
 // head passes the final head on.
 func (w *call) head() {
 	x, c := w.x, w.c
+	w.giveUp()
 	w.answered(w.peer, x.Response.Status)
 	w.expecting, w.answering, w.keeping = false, true, false
 	if x.Response.Status == http.StatusSwitchingProtocols {
@@ -420,6 +429,7 @@ func (w *call) finished(clean bool) {
 // for it goes on, and to the pool.
 func (w *call) leave() {
 	w.x = nil
+	w.giveUp()
 	w.release()
 	if w.file != nil {
 		w.file.Close()
@@ -454,5 +464,9 @@ func (w *call) fail(err error) {
 	x := w.x
 	w.sh.p.tell(w, err)
 	w.leave()
+	if h, is := x.Client.(*hedge); is {
+		h.failed(err)
+		return
+	}
 	x.Fail(err)
 }

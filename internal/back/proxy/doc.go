@@ -25,5 +25,7 @@
 //
 // An attempt is made again only where nothing of an answer has passed to the client
 // and either no octet of the request was written, or the method is idempotent and
-// all content that came is still there.
+// all content that came is still there. With hedge_after a second attempt is made
+// while the first goes on (hedge): a call of its own, of which the first one to have
+// a head answers.
 package proxy

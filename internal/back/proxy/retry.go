@@ -44,6 +44,9 @@ func (w *call) refused(err error) {
 	s := w.sh
 	w.last = w.failure(err)
 	w.peer.failed(s.l.Now(), w.mayEject(w.peer))
+	if w.settled() {
+		return
+	}
 	if w.attempts++; s.p.cfg.NoRetry || w.attempts > s.p.cfg.Retries {
 		w.fail(w.last)
 		return
@@ -63,6 +66,9 @@ func (w *call) lost(err error) {
 		peer.failed(s.l.Now(), w.mayEject(peer))
 	}
 	w.last = w.failure(err)
+	if w.settled() {
+		return
+	}
 	if !w.safe(c) || !w.affordable(err, stale) {
 		w.cut(w.last)
 		return
