@@ -211,7 +211,9 @@ func (c *conn) Hup(err error) {
 	case c.state == connecting:
 		c.refused(err)
 	case c.state == busy && errors.Is(err, io.EOF) && !c.eof:
-		c.ended()
+		// A Unix socket tells of its end while octets still wait for a client that is
+		// slow. Hup comes again until they are read, and no more than those come.
+		c.Readable()
 	default:
 		c.broken(err)
 	}
