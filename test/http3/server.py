@@ -91,7 +91,8 @@ class Server:
         return self.folder / "rickhouse.toml"
 
     def configure(self, settings: str, app: str = "") -> None:
-        """Write the configuration: settings go before the application, with keys of its own."""
+        """Write the configuration: settings, where FOLDER is its folder, and the application with keys of its own."""
+        settings = settings.replace("FOLDER", str(self.folder))
         kind = "asgi" if self.target.endswith("asgi") else "wsgi"
         self.file.write_text(
             f'bind = {json.dumps(self.bind)}\ntls = {{ cert = "cert.pem", key = "key.pem" }}\nhttp3 = true\n'
