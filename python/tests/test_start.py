@@ -187,6 +187,7 @@ def test_ready(start: Start, twin: str) -> None:
         "pid": front.process.pid,
         "interface": "wsgi",
         "free_threaded": False,
+        "static": [],
     }
 
 
