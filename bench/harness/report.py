@@ -129,7 +129,7 @@ def row_section(row: Row, samples: Samples) -> str:
 def target_line(target: targets.Target, samples: Samples) -> list[str]:
     """Write one line of the table of targets."""
     verdict = targets.judge(target, samples)
-    scale = MIB if target.text.endswith("MiB") else 1
+    scale = MIB if target.text.endswith(", MiB") else 1
     sign = "≤" if target.at_most else "≥"
     against = f" × {target.peer}'s" if target.peer else ""
     low, high = (number(v * scale) for v in verdict.spread) if verdict.spread else ("–", "–")
