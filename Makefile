@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 FUZZTIME ?= 30s
 STORYTIME ?= 20m
+AGAIN ?=
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT = mvdan.cc/gofumpt@v0.12.0
@@ -21,15 +22,15 @@ demo: build build/demo/ready ## serve the Flask example at http://127.0.0.1:8000
 	bin/rickhouse serve app:app --dir examples/flask --python build/demo -b 127.0.0.1:$(PORT)
 
 test: build ## install what the tests need and run all of them
-	$(GO) test $$($(GO) list ./... | grep -v /test/story)
-	$(GO) test -tags noepoll ./internal/loop/... ./internal/front/... ./internal/app/...
-	$(PYTHON) -m unittest discover -s bench/tests -t bench
-	$(PYTHON) scripts/python_tests.py
-	$(PYTHON) test/wsgi/run.py
-	$(PYTHON) test/asgi/run.py
-	$(PYTHON) test/http3/run.py
-	$(PYTHON) test/gateway/run.py
-	$(GO) test -count=1 -timeout $(STORYTIME) ./test/story/...
+	$(AGAIN) $(GO) test $$($(GO) list ./... | grep -v /test/story)
+	$(AGAIN) $(GO) test -tags noepoll ./internal/loop/... ./internal/front/... ./internal/app/...
+	$(AGAIN) $(PYTHON) -m unittest discover -s bench/tests -t bench
+	$(AGAIN) $(PYTHON) scripts/python_tests.py
+	$(AGAIN) $(PYTHON) test/wsgi/run.py
+	$(AGAIN) $(PYTHON) test/asgi/run.py
+	$(AGAIN) $(PYTHON) test/http3/run.py
+	$(AGAIN) $(PYTHON) test/gateway/run.py
+	$(AGAIN) $(GO) test -count=1 -timeout $(STORYTIME) ./test/story/...
 
 race: build ## run the Go tests and the stories with the race detector
 	CGO_ENABLED=1 $(GO) build -race -o build/race/rickhouse ./cmd/rickhouse
