@@ -234,7 +234,7 @@ class Front:
         slot = next(i for i in range(len(self._gens)) if i not in self.answers)
         self._gens[slot] += 1
         gen = self._gens[slot]
-        answer = self.answers[slot] = Answer(slot, gen)
+        answer = self.answers[slot] = Answer(slot, gen, said=os.fstat(self.stdout.fileno()).st_size)
         self.ledger[2 * slot + 1] = 0
         self.ledger[2 * slot] = gen << 2 | 1
         return answer
@@ -303,9 +303,13 @@ class Front:
         assert word >> 2 == answer.gen
         return word & 3
 
-    def started(self, answer: Answer) -> None:
-        """Wait until the worker has begun with a request."""
-        self.until_seen(lambda: self.state(answer) == 2)
+    def begun(self, answer: Answer) -> Answer:
+        """Wait until the application of a request says on standard output that it has begun.
+
+        That its slot is started says less: the worker may yet find that nobody waits, and not call the application.
+        """
+        self.until_seen(lambda: b"begun\n" in os.pread(self.stdout.fileno(), 1 << 16, answer.said))
+        return answer
 
     def until_seen(self, condition: Any) -> None:
         """Wait for something that no frame tells."""

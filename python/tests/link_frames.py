@@ -26,6 +26,7 @@ def frame(kind: int, flags: int = 0, slot: int = 0, gen: int = 0, payload: bytes
 class Answer:
     slot: int
     gen: int
+    said: int = 0  # octets on standard output before the request
     status: int = 0
     reason: str = ""
     fields: list[tuple[str, str]] = field(default_factory=list)

@@ -172,8 +172,7 @@ def test_receive_after_the_answer(asgi: Front, way: str) -> None:
 
 def test_disconnect(asgi: Front) -> None:
     log(asgi)
-    answer = asgi.request("POST", "/wait_disconnect", content=b"x")
-    asgi.started(answer)
+    answer = asgi.begun(asgi.request("POST", "/wait_disconnect", content=b"x"))
     asgi.get("/hello")
     asgi.cancel(answer)
     asgi.finish(answer)
@@ -184,8 +183,7 @@ def test_disconnect(asgi: Front) -> None:
 def test_a_client_that_has_only_stopped_sending(asgi: Front) -> None:
     """It is told of, and gets its answer all the same."""
     log(asgi)
-    answer = asgi.request("POST", "/wait_disconnect", content=b"x")
-    asgi.started(answer)
+    answer = asgi.begun(asgi.request("POST", "/wait_disconnect", content=b"x"))
     asgi.cancel(answer, END)
     asgi.finish(answer)
     assert (answer.body, answer.ended) == (b"late", True)
@@ -223,14 +221,11 @@ def test_receive_and_send_are_coroutines(asgi: Front) -> None:
 
 def test_timeout(asgi: Front) -> None:
     log(asgi)
-    answer = asgi.request("GET", "/forever")
-    asgi.started(answer)
+    answer = asgi.begun(asgi.request("GET", "/forever"))
     asgi.cancel(answer, ABORT)
     assert asgi.finish(answer).aborted == "the request was cancelled"
     assert log(asgi) == "forever,cancelled"
-    answer, octets = asgi.build("GET", "/stubborn")
-    asgi.send(octets)
-    asgi.started(answer)
+    answer = asgi.begun(asgi.request("GET", "/stubborn"))
     asgi.cancel(answer, ABORT)
     asgi.finish(answer)
     assert log(asgi) == "nobody waits"

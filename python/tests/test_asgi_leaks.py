@@ -59,14 +59,12 @@ def test_content(asgi: Front) -> None:
 
 def test_ends(asgi: Front) -> None:
     def disconnected() -> None:
-        answer = asgi.request("GET", "/wait_disconnect")
-        asgi.started(answer)
+        answer = asgi.begun(asgi.request("GET", "/wait_disconnect"))
         asgi.cancel(answer)
         asgi.finish(answer)
 
     def cancelled() -> None:
-        answer = asgi.request("GET", "/forever")
-        asgi.started(answer)
+        answer = asgi.begun(asgi.request("GET", "/forever"))
         asgi.cancel(answer, ABORT)
         asgi.finish(answer)
 

@@ -112,7 +112,7 @@ def test_a_term_before_ready(start: Start, tmp_path: Path) -> None:
 
 def test_the_end_of_the_front(start: Start) -> None:
     front = start("asgi:app").ready()
-    front.started(front.request("GET", "/forever"))
+    front.begun(front.request("GET", "/forever"))
     front.hang_up()
     assert front.exit_status() == 1
 

@@ -13,13 +13,14 @@ from front import Front
 from link_frames import A_ABORT, A_CLOSE, A_DATA, A_DONE, A_HEAD, ABORT, END, GIVE_BACK, MAX_CONTENT, TEXT, Answer
 
 Start = Callable[..., Front]
+ACCEPT = {"type": "websocket.accept"}
 
 
 def log(front: Front) -> str:
     return front.get("/log").body.decode()
 
 
-def steps(front: Front, *messages: dict[str, object] | None, **rest: object) -> Answer:
+def steps(front: Front, *messages: dict[str, object] | str | None, **rest: object) -> Answer:
     return front.open("/ws_steps", query=repr(messages).encode().hex(), **rest)
 
 
@@ -152,9 +153,6 @@ def test_scope(asgi: Front) -> None:
     assert answer.frames[-1][0] == A_DONE
 
 
-ACCEPT = {"type": "websocket.accept"}
-
-
 @pytest.mark.parametrize(
     ("message", "code", "reason"),
     [
@@ -200,8 +198,7 @@ def test_refused_with_an_answer(asgi: Front) -> None:
 
 def test_gone_before_the_handshake(asgi: Front) -> None:
     log(asgi)
-    answer = asgi.open("/ws_steps", query=repr([None, None, ACCEPT]).encode().hex())
-    asgi.started(answer)
+    answer = asgi.begun(steps(asgi, None, "begun", None, ACCEPT))
     asgi.close(answer, 1006)
     asgi.finish(answer)
     assert answer.status == 0
@@ -398,8 +395,7 @@ def test_frames(asgi: Front) -> None:
 
 def test_timeout(asgi: Front) -> None:
     log(asgi)
-    answer = asgi.open("/forever")
-    asgi.started(answer)
+    answer = asgi.begun(asgi.open("/forever"))
     asgi.cancel(answer, ABORT)
     asgi.finish(answer)
     assert log(asgi) == "forever,cancelled"

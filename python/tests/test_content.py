@@ -151,8 +151,7 @@ def test_cut(wrong: Front) -> None:
 def test_gone_while_reading(wrong: Front) -> None:
     wrong.get("/history")
     before = len(wrong.err())
-    answer = wrong.request_stream("POST", "/reads_forever")
-    wrong.started(answer)
+    answer = wrong.begun(wrong.request_stream("POST", "/reads_forever"))
     wrong.data(answer, b"some")
     wrong.cancel(answer)
     wrong.finish(answer)

@@ -88,8 +88,7 @@ def test_recall(start: Start, twin: str, tmp_path: Path) -> None:
         pytest.skip("it is never sent what could be recalled")
     front = start().ready()
     go = tmp_path / "go"
-    first = front.request("GET", "/wait", query=str(go))
-    front.started(first)
+    first = front.begun(front.request("GET", "/wait", query=str(go)))
     rest = batch(front, 10, "/pid")
     with tempfile.TemporaryFile() as file:
         file.write(b"x" * 100)
@@ -145,8 +144,7 @@ def test_threads_run_side_by_side(start: Start) -> None:
 
 def test_an_idle_thread_takes_what_comes_while_others_run(start: Start, tmp_path: Path) -> None:
     front = start(threads=2).ready()
-    slow = front.request("GET", "/wait", query=str(tmp_path / "go"))
-    front.started(slow)
+    slow = front.begun(front.request("GET", "/wait", query=str(tmp_path / "go")))
     for _ in range(50):
         assert front.get("/hello").body == b"Hello, world!"
     assert not slow.done
@@ -210,7 +208,7 @@ NONSENSE = {
 def test_nonsense(start: Start, kind: str, busy: bool, tmp_path: Path) -> None:
     front = start(threads=2 if busy else 1).ready()
     if busy:
-        front.started(front.request("GET", "/wait", query=str(tmp_path / "never")))
+        front.begun(front.request("GET", "/wait", query=str(tmp_path / "never")))
     front.ledger[0 if not busy else 2] = 1 << 2 | 1
     octets = NONSENSE[kind]
     if busy and octets[4] == 2 and octets[6] == 0:

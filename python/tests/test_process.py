@@ -108,8 +108,7 @@ def test_stop(start: Start) -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_stop_finishes_what_started(start: Start, threads: int, tmp_path: Path) -> None:
     front = start("unruly:app", threads=threads).ready()
-    slow = front.request("GET", "/slow", query=str(tmp_path / "go"))
-    front.started(slow)
+    slow = front.begun(front.request("GET", "/slow", query=str(tmp_path / "go")))
     front.send(frame(6))
     (tmp_path / "go").touch()
     front.finish(slow)
@@ -132,7 +131,7 @@ def test_stop_starts_nothing(start: Start, threads: int) -> None:
 def test_the_front_goes(start: Start, threads: int, path: str | None) -> None:
     front = start("unruly:app", threads=threads).ready()
     if path:
-        front.started(front.request("GET", path))
+        front.begun(front.request("GET", path))
     front.hang_up()
     assert front.exit_status() == 1
 

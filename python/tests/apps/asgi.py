@@ -98,6 +98,7 @@ async def receive_after(scope, receive, send):
 async def wait_disconnect(scope, receive, send):
     await read(receive)
     history.append("waiting")
+    print("begun", flush=True)
     history.append((await receive())["type"])
     try:
         await answer(send, b"late")
@@ -141,6 +142,7 @@ async def cancel_receive(scope, receive, send):
 @path
 async def forever(scope, receive, send):
     history.append("forever")
+    print("begun", flush=True)
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -151,6 +153,7 @@ async def forever(scope, receive, send):
 @path
 async def stubborn(scope, receive, send):
     """Answers all the same."""
+    print("begun", flush=True)
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:

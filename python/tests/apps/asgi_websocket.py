@@ -36,8 +36,11 @@ async def ws_show(scope, receive, send):
 
 @path
 async def ws_steps(scope, receive, send):
-    """Sends what the query says, in Python."""
+    """Sends what the query says, in Python; None is to receive, a text to print it."""
     for message in eval(bytes.fromhex(argument(scope))):
+        if isinstance(message, str):
+            print(message, flush=True)
+            continue
         if message is None:
             history.append(json.dumps(await receive()))
             continue

@@ -166,17 +166,19 @@ def closes_all(environ, start_response):
 
 def busy(environ, start_response):
     """Never come back, without a system call."""
-    kept.append("busy")
+    print("begun", flush=True)
     while True:
         pass
 
 
 def sleeps(environ, start_response):
-    time.sleep(60)
+    print("begun", flush=True)
+    time.sleep(600)
 
 
 def slow(environ, start_response):
     """Wait for the file that the query names."""
+    print("begun", flush=True)
     while not os.path.exists(environ["QUERY_STRING"]):
         time.sleep(0.002)
     return answer(start_response, "slow")

@@ -314,6 +314,7 @@ def endless_write_catching(environ, start_response):
 
 
 def reads_forever(environ, start_response):
+    print("begun", flush=True)
     try:
         environ["wsgi.input"].read()
     except OSError as error:

@@ -334,6 +334,7 @@ def wait_for_file(environ):
 
 
 def wait(environ, start_response):
+    print("begun", flush=True)
     wait_for_file(environ)
     start_response("200 OK", TEXT)
     return [b"waited"]
