@@ -48,8 +48,9 @@ func Launch(o Options) (*Server, error) {
 	s.cmd.Dir, s.cmd.Env = o.Dir, o.Env
 	s.cmd.Stdout, s.cmd.Stderr = s.Log, s.Log
 	s.cmd.SysProcAttr = attributes()
-	// A worker that outlives the server would hold the pipes open.
-	s.cmd.WaitDelay = time.Second
+	// A worker that outlives the server would hold the pipes open. What the server
+	// wrote last has to be read all the same, however slow the machine is.
+	s.cmd.WaitDelay = Patience / 4
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}

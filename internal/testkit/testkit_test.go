@@ -52,8 +52,11 @@ func TestProcesses(t *testing.T) {
 	if !slices.Contains(Children(os.Getpid()), pid) || !Alive(pid) {
 		t.Errorf("%d is not among the children %v", pid, Children(os.Getpid()))
 	}
-	if rss, err := RSS(pid); err != nil || rss < 4096 {
-		t.Errorf("it has %d octets of memory, %v", rss, err)
+	if err := Until(Patience, func() (bool, string) {
+		rss, err := RSS(pid)
+		return err == nil && rss >= 4096, fmt.Sprintf("it has %d octets of memory, %v", rss, err)
+	}); err != nil {
+		t.Error(err)
 	}
 	if n, err := Descriptors(pid); err != nil || n < 3 {
 		t.Errorf("it has %d descriptors, %v", n, err)
@@ -124,7 +127,7 @@ func TestRaw(t *testing.T) {
 // A script stands for the server: it prints what a server prints.
 func TestServer(t *testing.T) {
 	script := t.TempDir() + "/server"
-	text := "#!/bin/sh\necho \"INFO serving addresses=\\\"http://127.0.0.1:1234 unix:/x\\\" args=$*\"\ntrap 'exit 3' TERM\nwhile :; do sleep 0.05; done\n"
+	text := "#!/bin/sh\ntrap 'exit 3' TERM\necho \"INFO serving addresses=\\\"http://127.0.0.1:1234 unix:/x\\\" args=$*\"\nwhile :; do sleep 0.05; done\n"
 	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +152,7 @@ func TestServer(t *testing.T) {
 	if err := s.Sane(); err == nil || !strings.Contains(err.Error(), "Read at 0x1") {
 		t.Errorf("a data race passes: %v", err)
 	}
-	if code, err := s.Exit(time.Millisecond); err != nil || code != 3 {
+	if code, err := s.Exit(Patience); err != nil || code != 3 {
 		t.Errorf("it ended with %d, %v", code, err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -118,7 +117,7 @@ func run(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tools+"/rickhouse", rest...)
-	cmd.Dir, cmd.Env, cmd.WaitDelay = c.MkAbs("."), env, time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = c.MkAbs("."), env, testkit.Patience/4
 	cmd.Stdout, cmd.Stderr = c.Stdout(), c.Stderr()
 	err := cmd.Run()
 	var status *exec.ExitError
