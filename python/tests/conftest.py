@@ -59,6 +59,19 @@ def shared(target: str, twin: str, **rest: Any) -> Iterator[Front]:
         assert front.stop() == 0, front.err()
 
 
+def noted(front: Front, last: str) -> list[str]:
+    """What ASGI applications have noted (asgi_paths.history), once the last of it is there."""
+    seen: list[str] = []
+
+    def told() -> bool:
+        seen.extend(filter(None, front.get("/log").body.decode().split(",")))
+        return last in seen
+
+    front.until_seen(told)
+    told()
+    return seen
+
+
 @pytest.fixture(scope="module")
 def wsgi(twin: str) -> Iterator[Front]:
     yield from shared("wsgi:app", twin)

@@ -328,8 +328,8 @@ class Front:
         self.until(lambda: answer.done)
         return answer
 
-    def until(self, condition: Any, patience: float = PATIENCE) -> None:
-        deadline = time.monotonic() + patience
+    def until(self, condition: Any) -> None:
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             left = deadline - time.monotonic()
             assert left > 0, "the worker does not answer"

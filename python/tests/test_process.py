@@ -69,7 +69,7 @@ def test_a_child_does_not_hold_the_link(start: Start) -> None:
     try:
         front.process.kill()
         with pytest.raises(WorkerExitedError):
-            front.until(lambda: False, 10)
+            front.until(lambda: False)
     finally:
         os.kill(child, signal.SIGKILL)
 

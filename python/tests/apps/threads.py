@@ -30,7 +30,7 @@ def spawn(work):
 def history(environ, start_response):
     """What became of the threads, which have all ended."""
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive()
     start_response("200 OK", TEXT)
     text = ",".join(log).encode()
@@ -55,7 +55,7 @@ def writers(environ, start_response):
     barrier = threading.Barrier(4)
 
     def work():
-        barrier.wait(30)
+        barrier.wait(120)
         for _ in range(4):
             out(b"x" * 20_000)
             out(b"x" * 100)

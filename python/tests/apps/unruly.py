@@ -101,7 +101,7 @@ def child_lives(environ, start_response):
     """A child that outlives the worker must not hold the link open."""
     child = os.fork()
     if child == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     return answer(start_response, child)
 
@@ -141,7 +141,7 @@ def child_signals(environ, start_response):
     """A forked child dies of SIGTERM, whatever the worker does with it."""
     child = os.fork()
     if child == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     os.kill(child, signal.SIGTERM)
     return answer(start_response, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
