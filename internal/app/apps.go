@@ -24,6 +24,8 @@ type application struct {
 	cfg  config.App
 	home *loop.Loop
 	app  *python.App
+	// rights are those of its workers; nil for those of this process.
+	rights *exchange.Rights
 	// beside serves static files before app; nil if it does not.
 	beside *static.Beside
 	ready  bool
@@ -75,7 +77,7 @@ func (s *server) startApp(c config.App) (*application, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &application{cfg: c, home: s.loops[s.started%len(s.loops)]}
+	a := &application{cfg: c, home: s.loops[s.started%len(s.loops)], rights: rightsOf(program.Identity)}
 	log := s.log.With(telemetry.AppKey, c.Name)
 	a.app, err = python.New(c.Config, python.Parts{
 		Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: a.home, Spawner: s.spawner,

@@ -28,7 +28,7 @@ func (s *server) serveStatic(a *application) {
 // newBeside puts what will serve static files before a, if it is asked for.
 func (s *server) newBeside(a *application) {
 	if a.cfg.Static == "auto" {
-		a.beside = static.NewBeside(a.app, s.filePool())
+		a.beside = static.NewBeside(a.app, a.rights, s.filePool())
 	}
 }
 

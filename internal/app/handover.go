@@ -8,13 +8,14 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/handover"
 	"rickhouse/internal/route"
+	"rickhouse/internal/worker"
 )
 
 // handover lets what answers r name files and routes of g that answer in its place.
 func (s *server) handover(g *generation, c config.Route, r *route.Route) error {
-	var parts handover.Parts
+	parts := handover.Parts{Rights: g.rights(c.App)}
 	if dir := c.Handover.XSendfile; dir != "" {
-		files, err := static.NewNamed(dir, s.filePool())
+		files, err := static.NewNamed(dir, parts.Rights, s.filePool())
 		if err != nil {
 			return fmt.Errorf("x_sendfile = %q: %w", dir, err)
 		}
@@ -28,6 +29,25 @@ func (s *server) handover(g *generation, c config.Route, r *route.Route) error {
 		r.Handler = wrap(r.Handler)
 	}
 	return nil
+}
+
+// rights are those of the workers of an application, nil if it has those of this
+// process. An upstream has no user that anybody here knows.
+func (g *generation) rights(app string) *exchange.Rights {
+	for _, a := range g.apps {
+		if a.cfg.Name == app {
+			return a.rights
+		}
+	}
+	return nil
+}
+
+// rightsOf are the rights of those who run as id.
+func rightsOf(id *worker.Identity) *exchange.Rights {
+	if id == nil {
+		return nil
+	}
+	return &exchange.Rights{UID: id.UID, GID: id.GID, Groups: id.Groups}
 }
 
 // filePool returns what looks for files.

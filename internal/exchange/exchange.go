@@ -128,9 +128,24 @@ type RouteInfo struct {
 	// MaxBody is how much content the front lets in, in octets; 0 for what it lets in
 	// everywhere.
 	MaxBody int64
+	// MaxPause is how long the client of a call over HTTP/2 or HTTP/3 may pause within
+	// its content, in nanoseconds, in place of the rate that it has to keep elsewhere; 0
+	// for that rate.
+	MaxPause int64
+	// Rights, if not nil, are those of whoever named the path by which the request
+	// goes on now, where they are not this process's: no file is opened that these
+	// could not open.
+	Rights *Rights
 	// Redirects counts how often the server itself has sent the request on to
 	// another path, where it may reach what clients cannot.
 	Redirects uint8
+}
+
+// Rights are whom the operating system takes somebody for who opens a file: a user, a
+// group, and supplementary groups, by their numbers. They do not change.
+type Rights struct {
+	UID, GID uint32
+	Groups   []uint32
 }
 
 // Reset makes x ready for another request, keeping the capacity of its slices.

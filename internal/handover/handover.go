@@ -14,6 +14,9 @@ type Parts struct {
 	File func(x *exchange.Exchange, path string)
 	// Redirect answers by Request.Path; nil if Config.XAccelRedirect is false.
 	Redirect exchange.Handler
+	// Rights are those of whoever names paths; nil for those of this process. What
+	// Redirect answers has them in Route.Rights.
+	Rights *exchange.Rights
 }
 
 // maxRedirects is how often an Exchange may be redirected within the server.
@@ -56,6 +59,7 @@ func (h *handler) redirect(x *exchange.Exchange, target string) {
 		return
 	}
 	x.Route.Redirects++
+	x.Route.Rights = h.parts.Rights
 	x.Request.RawPath, x.Request.Path, x.Request.Query, x.Request.Mount = r.RawPath, r.Path, r.Query, 0
 	h.parts.Redirect.Serve(x)
 }

@@ -15,6 +15,7 @@ import (
 type Beside struct {
 	next   exchange.Handler
 	pool   *Pool
+	rights *exchange.Rights
 	places atomic.Pointer[[]place]
 }
 
@@ -24,8 +25,12 @@ type place struct {
 	files *Handler
 }
 
-// NewBeside stands before next, with no folder yet. pool does what may block.
-func NewBeside(next exchange.Handler, pool *Pool) *Beside { return &Beside{next: next, pool: pool} }
+// NewBeside stands before next, with no folder yet. pool does what may block. Folders
+// and files are opened with the given rights, if any: it is the application that
+// names the folders.
+func NewBeside(next exchange.Handler, rights *exchange.Rights, pool *Pool) *Beside {
+	return &Beside{next: next, rights: rights, pool: pool}
+}
 
 // Add serves the files of a folder below a path, which has a "/" at both ends, from
 // now on. Where paths lie in one another the longer one counts. One goroutine may
@@ -37,10 +42,14 @@ func (b *Beside) Add(path, folder string) error {
 	if len(path) < 3 || !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") {
 		return fmt.Errorf("%q is not a path below which there could be files", path)
 	}
-	h, err := New(Config{Files: folder, Symlinks: true, Try: []string{pathName, next}}, b.pool)
-	if err != nil {
-		return err
+	var h *Handler
+	var err error
+	if wrong := with(b.rights, func() {
+		h, err = New(Config{Files: folder, Symlinks: true, Try: []string{pathName, next}}, b.pool)
+	}); wrong != nil || err != nil {
+		return errors.Join(wrong, err)
 	}
+	h.root.rights = b.rights
 	h.cfg.Index = nil
 	taken := len(path) - 1
 	h.Before(exchange.HandlerFunc(func(x *exchange.Exchange) {

@@ -12,7 +12,7 @@ func TestBeside(t *testing.T) {
 	pool := NewPool()
 	b := NewBeside(exchange.HandlerFunc(func(x *exchange.Exchange) {
 		x.Answer(299, string(x.Request.Method)+" "+string(x.Route.ScriptName)+"|"+string(x.Request.Path[len(x.Route.ScriptName):]))
-	}), pool)
+	}), nil, pool)
 	for path, dir := range map[string]string{"/static/": outer, "/static/inner/": inner} {
 		if err := b.Add(path, dir); err != nil {
 			t.Fatal(err)

@@ -23,6 +23,7 @@ type Handler struct {
 	pass  bool // try ends in next
 	// watcher tells what changes below the folder; nil where the kernel cannot.
 	watcher *watcher
+	views   views
 	// resident is resident, or what a test puts in its place.
 	resident func(f *os.File, offset, n int64) bool
 }
@@ -38,10 +39,15 @@ func New(cfg Config, pool *Pool) (*Handler, error) {
 	if h.root, err = openRoot(cfg.Files, cfg.Symlinks); err != nil {
 		return nil, fmt.Errorf("open the folder of files: %w", err)
 	}
-	if !cfg.Symlinks { // nobody tells what changes where links lead to
+	h.watch()
+	return h, nil
+}
+
+// watch has what changes told, but where links lead to: nobody tells that.
+func (h *Handler) watch() {
+	if !h.cfg.Symlinks {
 		h.watcher = newWatcher(h.root, h.cache.now)
 	}
-	return h, nil
 }
 
 // Before sets who gets what a Try that ends in "next" leaves, and returns h. It is
@@ -53,6 +59,7 @@ func (h *Handler) Before(next exchange.Handler) exchange.Handler {
 
 // Close closes the folder. Nothing may be served any more.
 func (h *Handler) Close() error {
+	h.views.close()
 	h.watcher.close()
 	h.cache.close()
 	return h.root.close()
@@ -61,8 +68,12 @@ func (h *Handler) Close() error {
 // allow are the methods that files know.
 const allow = "GET, HEAD, OPTIONS"
 
-// Serve implements exchange.Handler.
+// Serve implements exchange.Handler. Where x has Rights of its own, files are opened
+// with these.
 func (h *Handler) Serve(x *exchange.Exchange) {
+	if r := x.Route.Rights; r != nil {
+		h = h.as(r)
+	}
 	method := string(x.Request.Method)
 	reads := method == http.MethodGet || method == http.MethodHead
 	switch {

@@ -24,7 +24,7 @@ func (h *Handler) list(folder string) *entry {
 		if absent(err) {
 			return &entry{}
 		}
-		return &entry{kind: failed, err: openError(folder, err)}
+		return &entry{kind: failed, err: h.root.openError(folder, err)}
 	}
 	defer func() { _ = f.Close() }()
 	// What cannot be read any more is left out, as is what a folder this large has

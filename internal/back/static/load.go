@@ -62,7 +62,10 @@ const (
 func (h *Handler) load(name string) *entry {
 	asked := h.cache.now()
 	w := h.watcher.watch(parent(name))
-	e := h.look(name, h.cache.known(name))
+	var e *entry
+	if err := h.root.do(func() { e = h.look(name, h.cache.known(name)) }); err != nil {
+		e = &entry{kind: failed, err: h.root.openError(name, err)}
+	}
 	e.cost = entryCost + int64(len(name))
 	for i := range e.variants {
 		e.cost += entryCost + int64(len(e.variants[i].content))
@@ -109,7 +112,7 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 		if absent(err) {
 			return v, missing, nil
 		}
-		return v, failed, openError(name, err)
+		return v, failed, h.root.openError(name, err)
 	}
 	held := false
 	defer func() {
@@ -120,7 +123,7 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return v, failed, openError(name, err)
+		return v, failed, h.root.openError(name, err)
 	case info.IsDir():
 		return v, directory, nil
 	case !info.Mode().IsRegular():
@@ -140,7 +143,7 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 		return v, file, nil
 	}
 	if err := v.read(f); err != nil {
-		return v, failed, openError(name, err)
+		return v, failed, h.root.openError(name, err)
 	}
 	return v, file, nil
 }
@@ -164,10 +167,13 @@ func (v *variant) keep(content []byte) {
 }
 
 // openError is the answer to a file that is there and cannot be read.
-func openError(name string, err error) error {
+func (r *root) openError(name string, err error) error {
 	e := &exchange.Error{Status: http.StatusInternalServerError, Reason: fmt.Sprintf("cannot read the file %q", name), Err: err}
 	if errors.Is(err, fs.ErrPermission) {
 		e.Status = http.StatusForbidden
+		if r.rights != nil {
+			e.Reason += fmt.Sprintf(" with the rights of user %d", r.rights.UID)
+		}
 	}
 	return e
 }

@@ -16,8 +16,12 @@ type Named struct {
 	dir string // absolute
 }
 
-// NewNamed opens a folder. pool does what may block.
-func NewNamed(dir string, pool *Pool) (*Named, error) {
+// NewNamed opens a folder. pool does what may block. Files are opened with the given
+// rights, if any: those of whoever names them. The folder itself is not.
+func NewNamed(dir string, rights *exchange.Rights, pool *Pool) (*Named, error) {
+	if err := with(rights, func() {}); err != nil {
+		return nil, err
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of files: %w", err)
@@ -26,6 +30,7 @@ func NewNamed(dir string, pool *Pool) (*Named, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.root.rights = rights
 	return &Named{h, abs}, nil
 }
 

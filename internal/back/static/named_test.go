@@ -12,7 +12,7 @@ func TestNamedFiles(t *testing.T) {
 		"a.txt": "a", "a.txt.gz": "packed", "sub/.dot": "dot", "link": "-> a.txt", "out": "-> /etc/passwd", "up": "-> sub", "empty/": "",
 	})
 	pool := NewPool()
-	n, err := NewNamed(dir, pool)
+	n, err := NewNamed(dir, nil, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestNamedFiles(t *testing.T) {
 			t.Errorf("%q: %d %q, want %d %q", c.path, d.status, d.content.String(), c.status, c.want)
 		}
 	}
-	if _, err := NewNamed(filepath.Join(dir, "nowhere"), pool); err == nil {
+	if _, err := NewNamed(filepath.Join(dir, "nowhere"), nil, pool); err == nil {
 		t.Error("a folder that is not there is opened")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"rickhouse/internal/exchange"
 )
 
 // root opens files below a folder. Its methods may block; any number of
@@ -14,9 +16,10 @@ type root struct {
 	*os.Root
 	dir      *os.File
 	symlinks bool
+	rights   *exchange.Rights // that do has; nil for those of this process
 }
 
-// openRoot opens the folder.
+// openRoot opens the folder. It does so with the rights of this process.
 func openRoot(dir string, symlinks bool) (*root, error) {
 	r, err := os.OpenRoot(dir)
 	if err != nil {
@@ -27,11 +30,14 @@ func openRoot(dir string, symlinks bool) (*root, error) {
 		_ = r.Close()
 		return nil, err
 	}
-	return &root{r, d, symlinks}, nil
+	return &root{r, d, symlinks, nil}, nil
 }
 
 // close closes the folder.
 func (r *root) close() error { return errors.Join(r.dir.Close(), r.Close()) }
+
+// do calls f, in which r opens files with its rights. It blocks as f does.
+func (r *root) do(f func()) error { return with(r.rights, f) }
 
 // slowOpen is open where the kernel cannot do it at once. A link that is put in
 // place between look and open is followed, but not out of the folder.

@@ -71,13 +71,17 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 	x.Server = waiting{}
 	home := x.Executor
 	done := h.pool.do(func() {
-		f, err := h.openAgain(b.v)
+		var f *os.File
+		var err error
+		if wrong := h.root.do(func() { f, err = h.openAgain(b.v) }); wrong != nil {
+			err = wrong
+		}
 		home.Post(exchange.TaskFunc(func() {
 			switch {
 			case errors.Is(err, errChanged):
 				h.ask(x, l, tries+1)
 			case err != nil:
-				x.Fail(openError(b.v.name, err))
+				x.Fail(h.root.openError(b.v.name, err))
 			default:
 				h.transfer(x, b, f)
 			}

@@ -86,8 +86,9 @@ func (w *watcher) add(folder string) bool {
 	if w.folders[folder] != nil {
 		return true
 	}
-	f, err := w.root.open(folder)
-	if err != nil {
+	var f *os.File
+	var err error
+	if wrong := w.root.do(func() { f, err = w.root.open(folder) }); wrong != nil || err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }()
