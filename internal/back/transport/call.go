@@ -152,27 +152,53 @@ func (c *call) answer(ctx context.Context, req *http.Request, res *http.Response
 	}
 	length := contentLength(req, res)
 	content := wire.HasContent(res.StatusCode, req.Method == http.MethodHead)
-	c.post(func(x *exchange.Exchange) {
+	if content && length == 0 {
+		if err := nothing(res.Body); err != nil {
+			return err
+		}
+		content = false
+	}
+	head := func(x *exchange.Exchange) {
 		r := &x.Response
-		r.Status, r.ContentLength, r.Whole = res.StatusCode, length, !content || length == 0
+		r.Status, r.ContentLength, r.Whole = res.StatusCode, length, !content
 		r.Fields = append(r.Fields, fields...)
 		if c.c.Edit != nil {
 			c.c.Edit(x)
 		}
 		x.Head()
-	})
+	}
 	if content {
+		c.post(head)
+		head = nil
 		if err := c.copy(ctx, res.Body); err != nil {
 			return err
 		}
 	}
 	trailers := answerTrailers(res.Trailer)
-	c.post(func(*exchange.Exchange) {
-		x := c.take(nil)
+	c.post(func(x *exchange.Exchange) {
+		if head != nil {
+			head(x) // with the end, so that HTTP/2 has it in one frame, as gRPC wants it
+		}
+		if c.x == nil {
+			return
+		}
+		c.take(nil)
 		x.Response.Trailers = append(x.Response.Trailers, trailers...)
 		x.End()
 	})
 	return nil
+}
+
+// nothing reads the end of content that has no octets.
+func nothing(body io.Reader) error {
+	n, err := body.Read(make([]byte, 1))
+	switch {
+	case n > 0:
+		return errors.New("there is content after a Content-Length of 0")
+	case errors.Is(err, io.EOF):
+		return nil
+	}
+	return err
 }
 
 // copy passes content on, as the client takes it.

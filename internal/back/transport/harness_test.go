@@ -43,6 +43,7 @@ type desk struct {
 	length    int64
 	content   bytes.Buffer
 	onData    func()
+	onHead    func()
 	trailers  string
 	aborted   error
 }
@@ -123,6 +124,9 @@ func (d *desk) Head(x *exchange.Exchange) {
 	}
 	d.status, d.length, d.fields = x.Response.Status, x.Response.ContentLength, lines(x.Response.Fields)
 	x.HeadSent = true
+	if d.onHead != nil {
+		d.onHead()
+	}
 }
 
 func (d *desk) Data(x *exchange.Exchange, p []byte) {

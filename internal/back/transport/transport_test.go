@@ -263,3 +263,30 @@ func TestConfigIsValidated(t *testing.T) {
 		t.Error("the errors are mixed up")
 	}
 }
+
+// TestAnswersOfNoOctets: they are whole at once, so that HTTP/2 has them in one frame.
+func TestAnswersOfNoOctets(t *testing.T) {
+	protocols(t, func(t *testing.T, p Protocol) {
+		u := start(t, p, Config{}, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/told" {
+				w.Header().Set("Content-Length", "0")
+			}
+			w.WriteHeader(http.StatusOK)
+		})
+		for _, target := range []string{"/", "/told"} {
+			for _, method := range []string{"GET", "HEAD"} {
+				d := newDesk(t).request(method, target, nil)
+				apart := false
+				d.onHead = func() {
+					d.Post(exchange.TaskFunc(func() { apart = d.x.Server != nil }))
+				}
+				d.serve(u.Transport, u.call)
+				d.on(func() {
+					if d.status != 200 || d.aborted != nil || apart {
+						t.Errorf("%s %s: %d, %v, its end came apart: %v", method, target, d.status, d.aborted, apart)
+					}
+				})
+			}
+		}
+	})
+}
