@@ -5,6 +5,10 @@ import "time"
 // Pace is the time by which a client that is being waited for must have done
 // more: at first a grace, then what its octets so far have earned.
 type Pace struct {
+	// MaxPause is how long the client may do nothing, in nanoseconds, in place of any
+	// rate; 0 where the rate of the Config holds.
+	MaxPause int64
+
 	by   int64 // 0 while nobody waits
 	rest int64 // what was left when the last wait ended
 }
@@ -15,6 +19,10 @@ const minRest = int64(time.Second)
 // Wait starts the clock if it stands still.
 func (p *Pace) Wait(now int64, c *Config) {
 	if p.by != 0 {
+		return
+	}
+	if p.MaxPause > 0 {
+		p.by = now + p.MaxPause
 		return
 	}
 	if p.rest == 0 {
@@ -34,6 +42,12 @@ func (p *Pace) Pause(now int64) {
 // Progress gives the client time for n octets, at most until an idle timeout
 // from now.
 func (p *Pace) Progress(n int, now int64, c *Config) {
+	if p.MaxPause > 0 {
+		if p.by != 0 {
+			p.by = now + p.MaxPause
+		}
+		return
+	}
 	earned := int64(n) * int64(time.Second) / int64(c.MinRate)
 	limit := int64(max(c.IdleTimeout, c.MinRateGrace))
 	if p.by != 0 {

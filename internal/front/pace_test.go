@@ -34,4 +34,14 @@ func TestPace(t *testing.T) {
 	p.Progress(300, 300*s, &cfg)
 	p.Wait(400*s, &cfg)
 	step("earned while nobody waited", 404*s)
+
+	p = Pace{MaxPause: 60 * s}
+	p.Wait(500*s, &cfg)
+	step("a pause", 560*s)
+	p.Progress(1, 559*s, &cfg)
+	step("another pause", 619*s)
+	p.Pause(600 * s)
+	p.Progress(1, 601*s, &cfg)
+	p.Wait(700*s, &cfg)
+	step("a pause is no rate", 760*s)
 }

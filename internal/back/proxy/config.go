@@ -31,7 +31,7 @@ type Config struct {
 	ConnectTimeout time.Duration `toml:"connect_timeout" default:"5s" help:"How long a connection to an upstream may take to be made, TLS and all; then another one is tried, or 504."`
 	AnswerTimeout  time.Duration `toml:"answer_timeout" default:"60s" help:"How long an upstream may take to begin its answer once it has the request; then 504."`
 	StallTimeout   time.Duration `toml:"stall_timeout" default:"60s" help:"How long an upstream may send nothing within an answer, or take nothing of a request; then the answer is cut, or 504."`
-	TunnelTimeout  time.Duration `toml:"tunnel_timeout" default:"1h" help:"How long a WebSocket, or what else a connection was upgraded to, may be silent in both directions."`
+	TunnelTimeout  time.Duration `toml:"tunnel_timeout" default:"1h" help:"How long a WebSocket, or what else a connection was upgraded to, may be silent in both directions, and the client of a gRPC call."`
 
 	Keepalive        int           `toml:"keepalive" default:"64" help:"How many idle connections each event loop keeps to an upstream; -1 for none."`
 	KeepaliveTimeout time.Duration `toml:"keepalive_timeout" default:"60s" help:"How long an idle connection to an upstream is kept. Less than the upstream's own time is best."`

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -45,6 +46,12 @@ func (p *Proxy) openHTTP2(u *upstream, addr address) *multiplexed {
 	// Nothing in this Config can be wrong.
 	m.Transport, _ = transport.New(transport.Config{Window: window, Stall: stall}, m.trip, p.log)
 	return m
+}
+
+// isCall reports whether r is a call of gRPC, whose client may say nothing for as long
+// as it likes.
+func isCall(r *exchange.Request) bool {
+	return r.Version >= exchange.HTTP2 && bytes.HasPrefix(r.Get("content-type"), []byte("application/grpc"))
 }
 
 // close ends what is under way.

@@ -52,6 +52,8 @@ type Proxy struct {
 	failing  []statuses // fail_status
 	measured bool       // an upstream has to be told the length of content
 
+	multiplexed bool // the upstreams speak HTTP/2
+
 	hashKind, hashName string
 }
 
@@ -116,6 +118,9 @@ func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 
 // Serve implements exchange.Handler.
 func (p *Proxy) Serve(x *exchange.Exchange) {
+	if p.multiplexed && isCall(&x.Request) {
+		x.Route.MaxPause = int64(p.cfg.TunnelTimeout)
+	}
 	for _, s := range p.shards {
 		if x.Executor == exchange.Executor(s.l) {
 			s.serve(x)

@@ -48,6 +48,7 @@ func (p *Proxy) openPeers(find lookup) error {
 		if err != nil {
 			return err
 		}
+		p.multiplexed = u.multiplexed()
 		p.measured = p.measured || p.protocolOf(u.scheme).needsLength()
 		of := &place{u: u}
 		if addr, ok := u.fixed(); ok {

@@ -210,6 +210,7 @@ func (s *stream) watch() {
 	c := s.c
 	now, cfg := c.d.l.Now(), &c.d.f.common
 	if !s.done && !s.remoteEnded && s.demand > 0 && s.buffered() == 0 && s.Framing != semantics.Tunnel && c.recv > 0 {
+		s.taking.MaxPause = s.x.Route.MaxPause
 		s.taking.Wait(now, cfg)
 		c.armFor(s.taking.By())
 	} else {

@@ -324,6 +324,21 @@ func TestSlowContent(t *testing.T) {
 	}
 }
 
+// TestPauses: where a route lets the client pause, that is what bounds its content.
+func TestPauses(t *testing.T) {
+	answer := echo(100)
+	s := start(t, settings{common: front.Config{MinRateGrace: time.Hour}}, exchange.HandlerFunc(func(x *exchange.Exchange) {
+		x.Route.MaxPause = int64(50 * time.Millisecond)
+		answer.Serve(x)
+	}))
+	r := s.dial()
+	r.open(1, false, simple("POST", "/")...)
+	r.ok(r.WriteData(1, false, []byte("a")))
+	if g := r.answer(1); g.fields[":status"] != "408" {
+		t.Errorf("got %+v", g)
+	}
+}
+
 // A client that opens no window cannot hold an answer for ever: not by a stream's
 // window, nor by that of the connection.
 func TestStalledWindows(t *testing.T) {

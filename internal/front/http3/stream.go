@@ -195,6 +195,7 @@ func (s *stream) late() <-chan time.Time {
 // deadline is when the client must have sent more, or 0.
 func (s *stream) deadline() int64 {
 	if s.state == held && !s.dead && !s.done && s.demand > 0 && s.Framing != tunnel {
+		s.body.pace.MaxPause = s.x.Route.MaxPause
 		s.body.pace.Wait(s.time, &s.f.common)
 	} else {
 		s.body.pace.Pause(s.time)
