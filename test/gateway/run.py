@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the suite of gateways with the nginx, Apache, PHP-FPM and uWSGI that this machine has or can fetch.
+"""Run the suite of gateways with the nginx, Apache, PHP-FPM, uWSGI and gRPC that this machine has or can fetch.
 
 usage: run.py [PYTEST ARGUMENTS]
 
@@ -22,6 +22,8 @@ from harness.debian import SERVERS, Debian, Unavailable
 SUITE = Path(__file__).resolve().parent
 ROOT = SUITE.parents[1]
 BUILD = ROOT / "build" / "gateway"
+# Peers that come from PyPI: what they need, and their binary in the virtual environment.
+PACKAGES = {"uwsgi": ("requirements-uwsgi.txt", "bin/uwsgi"), "grpc": ("requirements-grpc.txt", "bin/python")}
 
 
 def pip(python: Path, requirements: Path) -> subprocess.CompletedProcess[str]:
@@ -30,9 +32,9 @@ def pip(python: Path, requirements: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*install, "-r", requirements], capture_output=True, text=True, check=False)
 
 
-def environment() -> tuple[Path, str]:
-    """Return the interpreter of a virtual environment, made if it is not there, and why it has no uWSGI."""
-    files = (SUITE / "requirements.txt", SUITE / "requirements-peers.txt")
+def environment() -> tuple[Path, dict[str, str]]:
+    """Return the interpreter of a virtual environment, made if it is not there, and why it lacks packages."""
+    files = [SUITE / "requirements.txt", *(SUITE / name for name, _ in PACKAGES.values())]
     digest = hashlib.sha256(sys.version.encode() + b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     folder = BUILD / f"venv-{digest}"
     python, complete = folder / "bin" / "python", folder / "complete"
@@ -43,10 +45,13 @@ def environment() -> tuple[Path, str]:
         done = pip(python, files[0])
         if done.returncode != 0:
             raise SystemExit(f"installing {files[0].name} failed:\n{done.stdout}{done.stderr}")
-        done = pip(python, files[1])
-        why = done.stderr.strip().splitlines()[-1] if done.returncode else ""
-        complete.write_text(f"pip install pyuwsgi: {why}" if why else "")
-    return python, complete.read_text()
+        lacking = {}
+        for peer, (name, _) in PACKAGES.items():
+            done = pip(python, SUITE / name)
+            if done.returncode != 0:
+                lacking[peer] = f"pip install -r {name}: {done.stderr.strip().splitlines()[-1]}"
+        complete.write_text(json.dumps(lacking))
+    return python, json.loads(complete.read_text())
 
 
 def peers() -> dict[str, dict[str, str]]:
@@ -64,9 +69,11 @@ def peers() -> dict[str, dict[str, str]]:
 def main() -> int:
     """Run the tests; return pytest's status."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    python, why = environment()
+    python, lacking = environment()
     found = peers()
-    found["uwsgi"] = {"missing": why} if why else {"binary": str(python.parent / "uwsgi"), "root": "/"}
+    for name, (_, binary) in PACKAGES.items():
+        there = {"binary": str(python.parents[1] / binary), "root": "/"}
+        found[name] = {"missing": lacking[name]} if name in lacking else there
     for name, peer in found.items():
         if "missing" in peer:
             print(f"{name} cannot be had, its tests are skipped: {peer['missing']}", flush=True)

@@ -109,7 +109,7 @@ threads = 2
 def addresses(server: Server) -> dict[str, tuple[str, int]]:
     """Host and port of each address of a rickhouse, by protocol."""
     text = server.wait_log(r'serving addresses="?([^"\n]+)').group(1)
-    found = re.findall(r"(uwsgi|fastcgi|scgi|http)://([0-9.]+):(\d+)", text)
+    found = re.findall(r"(uwsgi|fastcgi|scgi|https?)://([0-9.]+):(\d+)", text)
     return {protocol: (host, int(port)) for protocol, host, port in found}
 
 
