@@ -5,7 +5,6 @@ import (
 
 	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
-	"rickhouse/internal/exchange"
 	"rickhouse/internal/route"
 )
 
@@ -14,13 +13,9 @@ func (s *server) chain(g *generation, c config.Route, r *route.Route) error {
 	if s.chains == nil {
 		s.chains = chain.NewShared()
 	}
-	wrap, err := s.part(g, named[chain.Config]{c.Chain, contentsOf(c.Chain.Files())}, func() (*part, error) {
-		wrap, err := chain.New(c.Chain, s.chains)
-		return &part{value: wrap}, err
-	})
-	if err != nil {
+	var err error
+	if r.Wrap, err = chain.New(c.Chain, s.chains, s.keep(g, identity(c.Config))); err != nil {
 		return fmt.Errorf("a route with path = %q: %w", c.Path, err)
 	}
-	r.Wrap = wrap.(func(exchange.Handler) exchange.Handler)
 	return nil
 }

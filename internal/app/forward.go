@@ -38,7 +38,7 @@ func (s *server) newForward(g *generation) error {
 	if !g.cfg.Forward.On() {
 		return nil
 	}
-	p, err := s.part(g, g.cfg.Forward, func() (*part, error) {
+	p, err := s.part(g, "forward", g.cfg.Forward, func() (*part, error) {
 		p, err := forward.New(g.cfg.Forward, forward.Parts{Log: s.log, Listening: s.forward.addresses()})
 		if err != nil {
 			return nil, err

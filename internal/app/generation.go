@@ -23,13 +23,19 @@ type generation struct {
 	forward *forward.Proxy // nil if there is none
 	parts   []*part
 	files   contents // of what routes name, as they were read
+
+	routes    map[string]bool // the identities of all
+	inventory inventory
 }
 
 // newGeneration makes all that answers by cfg. Applications and parts of the
 // generation of now that are as cfg has them are taken over; the others are
 // started. What was made is in the generation even if there is an error.
 func (s *server) newGeneration(cfg config.Server) (*generation, error) {
-	g := &generation{cfg: cfg, files: routeContents(cfg)}
+	g := &generation{cfg: cfg, files: routeContents(cfg), routes: map[string]bool{}, inventory: inventory{}}
+	for _, c := range cfg.Routes {
+		g.routes[identity(c.Config)] = true
+	}
 	s.generations[g] = struct{}{}
 	if err := s.startApps(g); err != nil {
 		return g, err

@@ -10,7 +10,7 @@ import (
 
 // openProxy makes r pass requests to the upstreams of c.
 func (s *server) openProxy(g *generation, c config.Route, r *route.Route) error {
-	p, err := s.part(g, named[proxy.Config]{c.Proxy, contentsOf(c.Proxy.Files())}, func() (*part, error) {
+	p, err := s.part(g, identity(c.Config), named[proxy.Config]{c.Proxy, contentsOf(c.Proxy.Files())}, func() (*part, error) {
 		p, err := proxy.New(c.Proxy, proxy.Parts{
 			Loops: s.loops, Log: s.log, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory),
 		})

@@ -66,13 +66,17 @@ func (c BasicAuthConfig) Validate() error {
 // userLine is the line of a user in a file.
 func userLine(name, hash string) []byte { return []byte(name + ":" + hash + "\n") }
 
-// readUsers reads the users of a valid Config. It blocks.
-func (c BasicAuthConfig) readUsers() (*htpasswd.File, error) {
+// usersKey is the digest of all users and their hashes: with others, what is
+// remembered of the old ones is forgotten.
+type usersKey [sha256.Size]byte
+
+// readUsers reads the users of a valid Config, if there are any. It blocks.
+func (c BasicAuthConfig) readUsers() (*htpasswd.File, usersKey, error) {
 	var text []byte
 	if c.File != "" {
 		var err error
 		if text, err = readFile(c.File, maxHtpasswd); err != nil {
-			return nil, fmt.Errorf("basic_auth: %w", err)
+			return nil, usersKey{}, fmt.Errorf("basic_auth: %w", err)
 		}
 		text = append(text, '\n')
 	}
@@ -81,24 +85,28 @@ func (c BasicAuthConfig) readUsers() (*htpasswd.File, error) {
 	}
 	users, err := htpasswd.Parse(text)
 	if err != nil { // one in a line
-		return nil, fmt.Errorf("basic_auth: %s: %s", c.File, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, usersKey{}, fmt.Errorf("basic_auth: %s: %s", c.File, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return users, nil
+	return users, sha256.Sum256(text), nil
 }
 
 // maxHtpasswd is how large a file of users may be, in octets.
 const maxHtpasswd = 4 << 20
 
-// basicAuth is the wrapper that asks for passwords. They are verified on a few
-// goroutines, one verification for all requests with the same credentials; what
-// was right is remembered for a while.
+// basicAuth is the wrapper that asks for passwords.
 type basicAuth struct {
 	next      exchange.Handler
-	verify    func(user, password string) bool // it takes long, whoever the user is
 	challenge string
 	header    string // in lower case, or empty
-	crew      *crew
-	key       [32]byte
+	*passwords
+}
+
+// passwords are verified on a few goroutines, one verification for all requests with
+// the same credentials; what was right is remembered for a while.
+type passwords struct {
+	verify func(user, password string) bool // it takes long, whoever the user is
+	crew   *crew
+	key    [32]byte
 
 	mu      sync.Mutex
 	known   map[credentials]time.Time // until when they are known to be right
@@ -115,22 +123,24 @@ const (
 )
 
 // newBasicAuth returns nil if everybody may pass.
-func newBasicAuth(c BasicAuthConfig, s *Shared) (wrapper, error) {
+func newBasicAuth(c BasicAuthConfig, s *Shared, keep Keep) (wrapper, error) {
 	if !c.on() {
 		return nil, nil
 	}
-	users, err := c.readUsers()
+	users, key, err := c.readUsers()
 	if err != nil {
 		return nil, err
 	}
+	p := kept(keep, key, func() *passwords { return newPasswords(users, s) })
 	return func(next exchange.Handler) exchange.Handler {
-		b := &basicAuth{
-			next: next, verify: users.Verify, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header),
-			crew: s.hashers, known: map[credentials]time.Time{}, flights: map[credentials]*flight{},
-		}
-		_, _ = rand.Read(b.key[:]) // it never fails
-		return b
+		return &basicAuth{next: next, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header), passwords: p}
 	}, nil
+}
+
+func newPasswords(users *htpasswd.File, s *Shared) *passwords {
+	p := &passwords{verify: users.Verify, crew: s.hashers, known: map[credentials]time.Time{}, flights: map[credentials]*flight{}}
+	_, _ = rand.Read(p.key[:]) // it never fails
+	return p
 }
 
 // Serve implements exchange.Handler.
@@ -155,7 +165,7 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 	w := &verified{b: b, x: x, user: user}
 	f := b.flights[sum]
 	if f == nil {
-		f = &flight{b: b, sum: sum, user: user, password: password}
+		f = &flight{p: b.passwords, sum: sum, user: user, password: password}
 		if !b.crew.do(f) {
 			b.busy(x)
 			return
@@ -168,8 +178,8 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 }
 
 // sum is what stands for credentials.
-func (b *basicAuth) sum(user, password string) (c credentials) {
-	h := hmac.New(sha256.New, b.key[:])
+func (p *passwords) sum(user, password string) (c credentials) {
+	h := hmac.New(sha256.New, p.key[:])
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(user))))
 	h.Write([]byte(user))
 	h.Write([]byte(password))
@@ -203,24 +213,24 @@ func (b *basicAuth) busy(x *exchange.Exchange) {
 
 // flight is a verification under way.
 type flight struct {
-	b        *basicAuth
+	p        *passwords
 	sum      credentials
 	user     string
 	password string
-	waiting  []*verified // belongs to b
+	waiting  []*verified // belongs to p
 }
 
 // work implements job.
 func (f *flight) work() {
-	b := f.b
-	right := b.verify(f.user, f.password)
-	b.mu.Lock()
-	delete(b.flights, f.sum)
+	p := f.p
+	right := p.verify(f.user, f.password)
+	p.mu.Lock()
+	delete(p.flights, f.sum)
 	if right {
-		b.remember(f.sum)
+		p.remember(f.sum)
 	}
 	waiting := f.waiting
-	b.mu.Unlock()
+	p.mu.Unlock()
 	for _, w := range waiting {
 		w.right = right
 		w.x.Executor.Post(w)
@@ -228,18 +238,18 @@ func (f *flight) work() {
 }
 
 // remember keeps credentials that are right.
-func (b *basicAuth) remember(c credentials) {
+func (p *passwords) remember(c credentials) {
 	now := time.Now()
-	if len(b.known) >= maxKnown {
-		maps.DeleteFunc(b.known, func(_ credentials, until time.Time) bool { return now.After(until) })
+	if len(p.known) >= maxKnown {
+		maps.DeleteFunc(p.known, func(_ credentials, until time.Time) bool { return now.After(until) })
 	}
-	for old := range b.known {
-		if len(b.known) < maxKnown {
+	for old := range p.known {
+		if len(p.known) < maxKnown {
 			break
 		}
-		delete(b.known, old)
+		delete(p.known, old)
 	}
-	b.known[c] = now.Add(rememberFor)
+	p.known[c] = now.Add(rememberFor)
 }
 
 // verified is an Exchange that waits for its credentials to be verified.

@@ -157,7 +157,7 @@ func TestVerificationsAreBounded(t *testing.T) {
 }
 
 func TestWhatIsRememberedIsBounded(t *testing.T) {
-	b := &basicAuth{known: map[credentials]time.Time{}}
+	b := &passwords{known: map[credentials]time.Time{}}
 	for i := range maxKnown + 10 {
 		b.remember(credentials{byte(i), byte(i >> 8)})
 	}

@@ -51,7 +51,7 @@ func (c Config) Validate() error {
 func (c Config) CheckFiles() error {
 	_, pages := newErrorPages(c.ErrorPages)
 	_, maintenance := newMaintenance(c.Maintenance)
-	_, users := newBasicAuth(c.BasicAuth, nil)
+	_, _, users := c.BasicAuth.readUsers()
 	return errors.Join(pages, maintenance, users)
 }
 
@@ -81,18 +81,19 @@ func NewShared() *Shared {
 const maxHashesWaiting = 64
 
 // New makes what puts the chain of a valid Config before a Handler, or nil if
-// that asks for nothing. What it returns may be used once. It reads files.
-func New(c Config, s *Shared) (func(next exchange.Handler) exchange.Handler, error) {
+// that asks for nothing. What it returns may be used once. It reads files. keep has
+// what earlier chains of the route have counted and know; nil for nothing.
+func New(c Config, s *Shared, keep Keep) (func(next exchange.Handler) exchange.Handler, error) {
 	c = c.WithDefaults()
 	pages, err1 := newErrorPages(c.ErrorPages)
 	maintenance, err2 := newMaintenance(c.Maintenance)
-	users, err3 := newBasicAuth(c.BasicAuth, s)
+	users, err3 := newBasicAuth(c.BasicAuth, s, keep)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
 	list := []wrapper{
-		newEdits(c.Edits), newSecurity(c.Security), newCompress(c.Compress, s), pages, newAccess(c.Access), newCORS(c.CORS), maintenance,
-		newRate(c.Rate), newBodyLimit(c.Limit), newDeadlines(c.Limit), users, newForwardAuth(c.ForwardAuth), newConcurrency(c.Concurrency),
+		newEdits(c.Edits), newSecurity(c.Security), newCompress(c.Compress, s, keep), pages, newAccess(c.Access), newCORS(c.CORS), maintenance,
+		newRate(c.Rate, keep), newBodyLimit(c.Limit), newDeadlines(c.Limit), users, newForwardAuth(c.ForwardAuth, keep), newConcurrency(c.Concurrency, keep),
 	}
 	list = slices.DeleteFunc(list, func(w wrapper) bool { return w == nil })
 	if len(list) == 0 {

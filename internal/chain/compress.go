@@ -100,14 +100,24 @@ type compress struct {
 	order  []coding
 	types  typeSet
 	min    int64
-	most   int64
-	inline int // the largest piece that is compressed on the loop, in octets
+	inline int       // the largest piece that is compressed on the loop, in octets
+	taps   sync.Pool // of *packing
+	crew   *crew     // for what takes long, and files
+	*encoders
+}
 
-	encoders [codings]sync.Pool // of encoder
-	effort   effort
-	taps     sync.Pool    // of *packing
-	streams  atomic.Int64 // answers being compressed
-	crew     *crew        // for what takes long, and files
+// encoders are what compresses, a bounded number at a time.
+type encoders struct {
+	spare   [codings]sync.Pool // of encoder
+	effort  effort
+	most    int64
+	streams atomic.Int64 // answers being compressed
+}
+
+// encodersKey is what all encoders of a route have in common.
+type encodersKey struct {
+	level   string
+	streams int
 }
 
 // The largest pieces that are compressed on a loop, in octets.
@@ -117,15 +127,13 @@ const (
 )
 
 // newCompress returns nil if nothing is to be compressed.
-func newCompress(c CompressConfig, s *Shared) wrapper {
+func newCompress(c CompressConfig, s *Shared, keep Keep) wrapper {
 	if !c.Compress {
 		return nil
 	}
+	e := kept(keep, encodersKey{c.Level, c.Streams}, func() *encoders { return &encoders{effort: efforts(c.Level), most: int64(c.Streams)} })
 	return func(next exchange.Handler) exchange.Handler {
-		w := &compress{
-			next: next, types: newTypeSet(c.Types), min: int64(c.Min), most: int64(c.Streams), effort: efforts(c.Level), inline: inlinePiece,
-			crew: s.packers,
-		}
+		w := &compress{next: next, types: newTypeSet(c.Types), min: int64(c.Min), inline: inlinePiece, crew: s.packers, encoders: e}
 		if c.Level == levelSmall {
 			w.inline = inlineWithLabor
 		}
@@ -252,12 +260,12 @@ func revalidated(x *exchange.Exchange) {
 }
 
 // encoder takes an encoder that writes to t, or nil if there are too many.
-func (w *compress) encoder(c coding, t *packing) encoder {
+func (w *encoders) encoder(c coding, t *packing) encoder {
 	if w.streams.Add(1) > w.most {
 		w.streams.Add(-1)
 		return nil
 	}
-	e, ok := w.encoders[c].Get().(encoder)
+	e, ok := w.spare[c].Get().(encoder)
 	if !ok {
 		var err error
 		if e, err = newEncoder(c, w.effort); err != nil {
@@ -270,7 +278,7 @@ func (w *compress) encoder(c coding, t *packing) encoder {
 }
 
 // giveBack takes an encoder back.
-func (w *compress) giveBack(c coding, e encoder) {
+func (w *encoders) giveBack(c coding, e encoder) {
 	w.streams.Add(-1)
-	w.encoders[c].Put(e)
+	w.spare[c].Put(e)
 }

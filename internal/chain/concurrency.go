@@ -52,12 +52,18 @@ func (c ConcurrencyConfig) Validate() error {
 
 // concurrency is the wrapper that bounds how many requests are answered at a time.
 type concurrency struct {
-	next    exchange.Handler
+	next exchange.Handler
+	wait time.Duration
+	full *exchange.Error
+	taps sync.Pool // of *turnTap
+	*places
+}
+
+// places are what there is for requests. Each chain that has them serves its own
+// ones: those of all wait in one queue.
+type places struct {
 	most    int
 	longest int
-	wait    time.Duration
-	full    *exchange.Error
-	taps    sync.Pool // of *turnTap
 
 	mu          sync.Mutex
 	running     int
@@ -66,13 +72,14 @@ type concurrency struct {
 }
 
 // newConcurrency returns nil if there is no bound.
-func newConcurrency(c ConcurrencyConfig) wrapper {
+func newConcurrency(c ConcurrencyConfig, keep Keep) wrapper {
 	if c.Max == 0 {
 		return nil
 	}
+	p := kept(keep, c, func() *places { return &places{most: c.Max, longest: c.Queue} })
 	return func(next exchange.Handler) exchange.Handler {
 		return &concurrency{
-			next: next, most: c.Max, longest: c.Queue, wait: c.Wait,
+			next: next, wait: c.Wait, places: p,
 			full: &exchange.Error{
 				Status: http.StatusServiceUnavailable, Reason: "too many requests of the route are being answered (max_concurrent, concurrent_queue)",
 				RetryAfter: time.Second,
@@ -114,42 +121,42 @@ func (c *concurrency) enter(x *exchange.Exchange) {
 }
 
 // leave gives a place to whoever waits longest.
-func (c *concurrency) leave() {
-	c.mu.Lock()
-	t := c.first
+func (p *places) leave() {
+	p.mu.Lock()
+	t := p.first
 	if t == nil {
-		c.running--
+		p.running--
 	} else {
-		c.remove(t)
+		p.remove(t)
 	}
-	c.mu.Unlock()
+	p.mu.Unlock()
 	if t != nil {
 		t.x.Executor.Post(t)
 	}
 }
 
-func (c *concurrency) push(t *turn) {
-	c.waiting++
-	t.queued, t.before = true, c.last
-	if c.last == nil {
-		c.first = t
+func (p *places) push(t *turn) {
+	p.waiting++
+	t.queued, t.before = true, p.last
+	if p.last == nil {
+		p.first = t
 	} else {
-		c.last.after = t
+		p.last.after = t
 	}
-	c.last = t
+	p.last = t
 }
 
 // remove takes t off the queue.
-func (c *concurrency) remove(t *turn) {
-	c.waiting--
+func (p *places) remove(t *turn) {
+	p.waiting--
 	t.queued = false
 	if t.before == nil {
-		c.first = t.after
+		p.first = t.after
 	} else {
 		t.before.after = t.after
 	}
 	if t.after == nil {
-		c.last = t.before
+		p.last = t.before
 	} else {
 		t.after.before = t.before
 	}
@@ -158,11 +165,11 @@ func (c *concurrency) remove(t *turn) {
 
 // giveUp takes t off the queue and reports whether it was there: else it has been
 // given a place, of which it will hear.
-func (c *concurrency) giveUp(t *turn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (p *places) giveUp(t *turn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if t.queued {
-		c.remove(t)
+		p.remove(t)
 		return true
 	}
 	return false
@@ -176,7 +183,7 @@ type turn struct {
 	timer *time.Timer
 	over  bool // the Exchange has gone on, or ended
 
-	// These belong to c.
+	// These belong to the places of c.
 	queued        bool
 	before, after *turn
 }

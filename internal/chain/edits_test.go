@@ -109,7 +109,7 @@ func TestEditsThatCannotBe(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", tt.c, err, tt.want)
 		}
 	}
-	if wrap, err := New(Config{}, NewShared()); wrap != nil || err != nil {
+	if wrap, err := New(Config{}, NewShared(), nil); wrap != nil || err != nil {
 		t.Error("a route that asks for nothing has a chain")
 	}
 }

@@ -54,8 +54,32 @@ type forwardAuth struct {
 	url     string
 	headers []string // in lower case
 	timeout time.Duration
-	client  *http.Client
-	crew    *crew
+	*asking
+}
+
+// asking is how that server is asked: by connections that are kept.
+type asking struct {
+	client *http.Client
+	crew   *crew
+}
+
+func newAsking() *asking {
+	return &asking{
+		crew: &crew{most: maxQuestions, longest: maxQuestionsWaiting},
+		client: &http.Client{
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				DialContext: (&net.Dialer{}).DialContext, MaxIdleConnsPerHost: maxQuestions, IdleConnTimeout: time.Minute,
+				DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+			},
+		},
+	}
+}
+
+// Close closes what is kept. Nothing may be asked any more.
+func (a *asking) Close() error {
+	a.client.CloseIdleConnections()
+	return nil
 }
 
 const (
@@ -67,25 +91,21 @@ const (
 )
 
 // newForwardAuth returns nil if nobody is asked.
-func newForwardAuth(c ForwardAuthConfig) wrapper {
+func newForwardAuth(c ForwardAuthConfig, keep Keep) wrapper {
 	if c.URL == "" {
 		return nil
 	}
 	return func(next exchange.Handler) exchange.Handler {
-		f := &forwardAuth{next: next, url: c.URL, timeout: c.Timeout, crew: &crew{most: maxQuestions, longest: maxQuestionsWaiting}}
+		f := &forwardAuth{next: next, url: c.URL, timeout: c.Timeout, asking: kept(keep, askingKey(c.URL), newAsking)}
 		for _, name := range c.Headers {
 			f.headers = append(f.headers, strings.ToLower(name))
-		}
-		f.client = &http.Client{
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext: (&net.Dialer{}).DialContext, MaxIdleConnsPerHost: maxQuestions, IdleConnTimeout: time.Minute,
-				DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
-			},
 		}
 		return f
 	}
 }
+
+// askingKey is the URL that is asked.
+type askingKey string
 
 // Serve implements exchange.Handler.
 func (f *forwardAuth) Serve(x *exchange.Exchange) {

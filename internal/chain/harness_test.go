@@ -233,7 +233,7 @@ func one(t testing.TB, c Config, next exchange.Handler) exchange.Handler {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	wrap, err := New(c, NewShared())
+	wrap, err := New(c, NewShared(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

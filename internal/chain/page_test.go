@@ -206,7 +206,7 @@ func TestPagesThatCannotBe(t *testing.T) {
 		if err := tt.c.CheckFiles(); err == nil || err.Error() != tt.want {
 			t.Errorf("%+v: %v, want %s", tt.c, err, tt.want)
 		}
-		if _, err := New(tt.c, NewShared()); err == nil {
+		if _, err := New(tt.c, NewShared(), nil); err == nil {
 			t.Errorf("%+v: a chain came of it", tt.c)
 		}
 	}

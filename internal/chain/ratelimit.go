@@ -99,15 +99,20 @@ func (c RateConfig) Validate() error {
 // rate is the wrapper that bounds how many requests come.
 type rate struct {
 	next   exchange.Handler
-	table  *rateTable
-	header string // in lower case; empty to count by address
-	seeds  [2]maphash.Seed
+	header string    // in lower case; empty to count by address
 	policy []byte    // the value of RateLimit-Policy
 	taps   sync.Pool // of *rateTap
+	*rateCounts
+}
+
+// rateCounts are what clients have asked for.
+type rateCounts struct {
+	table *rateTable
+	seeds [2]maphash.Seed // of keys
 }
 
 // newRate returns nil if there is no limit.
-func newRate(c RateConfig) wrapper {
+func newRate(c RateConfig, keep Keep) wrapper {
 	if c.Limit == "" {
 		return nil
 	}
@@ -116,11 +121,14 @@ func newRate(c RateConfig) wrapper {
 	if c.Key == rateByClient {
 		name = ""
 	}
-	return func(next exchange.Handler) exchange.Handler {
-		r := &rate{
-			next: next, header: strings.ToLower(name), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+	counts := kept(keep, c, func() *rateCounts {
+		return &rateCounts{
+			seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 			table: newRateTable(c.Entries, int64(period)/int64(n), int64(c.Burst)),
 		}
+	})
+	return func(next exchange.Handler) exchange.Handler {
+		r := &rate{next: next, header: strings.ToLower(name), rateCounts: counts}
 		r.policy = []byte(`"default";q=` + strconv.Itoa(c.Burst) + ";w=" + strconv.FormatInt(ceilSeconds(r.table.interval*r.table.burst), 10))
 		return r
 	}
