@@ -12,13 +12,18 @@ import (
 )
 
 const (
+	// directWrite is how much content is written from where it is, at once; less
+	// is copied, so that a head and its content leave together.
+	directWrite = 32 << 10
 	// maxPieces is how many pieces may wait in the queue of an answer.
 	maxPieces = 256
-	// maxOut is how large a buffer to write from may be to be kept for later.
-	maxOut = 32 << 10
+	// maxBuf is how large a buffer to write from may be to be kept for later, and
+	// maxSpare how many are kept that tunnels borrow.
+	maxBuf   = 32 << 10
+	maxSpare = 256
 )
 
-// OutputParts are what an Output works with.
+// OutputParts are what the Outputs on one Loop work with.
 type OutputParts struct {
 	Loop *loop.Loop
 	// Store takes what slow clients have not taken; nil for none. Memory is how many
@@ -28,27 +33,41 @@ type OutputParts struct {
 	Memory    int
 	MaxAnswer int64
 	Config    *Config
+	// Sent is added to: the octets that the kernel takes.
+	Sent *uint64
+
+	spare  [][]byte  // buffers for tunnels
+	pieces [2][]byte // what Writev is given
+}
+
+// A Resumer is whose connection an Output is for.
+type Resumer interface {
+	// Resume is called when the disk has taken what waited for it, or cannot: Flush
+	// may go on, Drained or Err may have something.
+	Resume()
 }
 
 // Output writes the answers of a connection that has one at a time, in order:
 // memory, files and, behind them, what the spool has. It belongs to the Loop.
 type Output struct {
-	// Stream is where it writes.
+	// Stream is where it writes, and Owner whose it is.
 	Stream loop.Stream
-	// Resume is called when the disk has taken what waited for it: Flush may go on, and
-	// Drained may have something.
-	Resume func()
+	Owner  Resumer
+	// Buf is what is written first. Before anything was put a head may be appended
+	// to it.
+	Buf []byte
+	// Tunnel says that no answer goes out but the octets of a tunnel: nothing is
+	// spooled, as whoever speaks there waits for its peer, and no buffer is kept,
+	// as it may be silent for long.
+	Tunnel bool
 	// Blocked says that the kernel takes no more until Writable.
 	Blocked bool
-	// Written is how many octets the kernel has taken.
-	Written uint64
 	// Pace is the client's.
 	Pace Pace
 
 	p    *OutputParts
 	err  error
-	out  []byte // out[sent:], then queue, is to be written
-	sent int
+	sent int // Buf[sent:], then queue, is to be written
 
 	queue       []piece
 	queued      int // octets of memory in queue
@@ -75,39 +94,45 @@ type piece struct {
 	off, left int64
 }
 
-// ErrOutput is in the chain of errors that are not the client's.
-var ErrOutput = errors.New("the answer cannot be had")
-
 // NewOutput returns an Output on no Stream.
-func NewOutput(p *OutputParts) *Output { return &Output{p: p} }
+func NewOutput(p *OutputParts) Output { return Output{p: p} }
 
-// Reset makes o ready for another answer, of which nothing waits.
+// Reset makes o ready for another answer on its Stream.
 func (o *Output) Reset() {
 	o.Drop()
-	if cap(o.out) > maxOut {
-		o.out = nil
+	if cap(o.Buf) > maxBuf {
+		o.Buf = nil
 	}
-	*o = Output{p: o.p, out: o.out[:0], queue: o.queue[:0]}
+	*o = Output{p: o.p, Stream: o.Stream, Owner: o.Owner, Buf: o.Buf, queue: o.queue}
 }
 
-// Err is why nothing more can be written, or nil: ClientGone, or an error with
-// ErrOutput.
+// Err is why nothing more can be written, or nil. It is an exchange.ErrClientGone,
+// or the rest of the answer cannot be had.
 func (o *Output) Err() error { return o.err }
 
 // Pending reports whether something waits to be written.
-func (o *Output) Pending() bool { return len(o.out) > o.sent || len(o.queue) > 0 }
+func (o *Output) Pending() bool { return len(o.Buf) > o.sent || len(o.queue) > 0 }
+
+// Due reports whether Flush, Drained or Err may have something now.
+func (o *Output) Due() bool { return o.drained > 0 || o.err != nil || o.Pending() && !o.Blocked }
 
 // waiting is how much of the answer is in memory.
-func (o *Output) waiting() int { return len(o.out) - o.sent + o.queued }
+func (o *Output) waiting() int { return len(o.Buf) - o.sent + o.queued }
 
 // Put appends p. Nothing of it is content that Drained counts.
 func (o *Output) Put(p []byte) {
+	if len(p) >= directWrite && len(o.queue) == 0 && !o.Blocked && o.err == nil {
+		p = o.writeThrough(p)
+	}
 	if len(p) == 0 || o.err != nil {
 		return
 	}
 	store := o.p.Store
+	if o.Tunnel {
+		store = nil
+	}
 	if store != nil && o.waiting()+len(p) > o.p.Memory && !o.Blocked {
-		o.Flush()
+		o.flush()
 		if o.err != nil {
 			return
 		}
@@ -126,13 +151,27 @@ func (o *Output) Put(p []byte) {
 	}
 }
 
-// write appends p to out. Where it would grow it drops what has been sent.
+// writeThrough writes what waits and p, and returns what is left of p.
+func (o *Output) writeThrough(p []byte) []byte {
+	head, pieces := len(o.Buf)-o.sent, o.p.pieces[:]
+	pieces[0], pieces[1] = o.Buf[o.sent:], p
+	n, err := o.Stream.Writev(pieces)
+	pieces[0], pieces[1] = nil, nil
+	o.wrote(n, min(n, head), err)
+	return p[max(0, n-head):]
+}
+
+// write appends p to Buf. Where that would grow it drops what has been sent: it
+// may take long until a slow client has taken everything.
 func (o *Output) write(p []byte) {
-	if len(o.out)+len(p) > cap(o.out) && o.sent > 0 {
-		n := copy(o.out, o.out[o.sent:])
-		o.out, o.sent = o.out[:n], 0
+	if cap(o.Buf) == 0 {
+		o.Buf = o.p.takeBuffer()
 	}
-	o.out = append(o.out, p...)
+	if len(o.Buf)+len(p) > cap(o.Buf) && o.sent > 0 {
+		n := copy(o.Buf, o.Buf[o.sent:])
+		o.Buf, o.sent = o.Buf[:n], 0
+	}
+	o.Buf = append(o.Buf, p...)
 }
 
 // PutContent is Put for n octets of content, which Drained counts when they have
@@ -149,7 +188,7 @@ func (o *Output) Skip(n int64) { o.drained += n }
 // nil. f passes to the Output.
 func (o *Output) PutFile(f *os.File, offset, length int64, frame Frame) {
 	if o.err == nil && len(o.queue) >= maxPieces {
-		o.err = fmt.Errorf("%w: %w", ErrOutput, ErrManyPieces)
+		o.err = ErrManyPieces
 	}
 	if o.err != nil {
 		_ = f.Close()
@@ -181,11 +220,11 @@ func (o *Output) Spooled(f *spool.File, n int, err error) {
 		return
 	}
 	if err != nil {
-		o.err = fmt.Errorf("%w: %w", ErrOutput, err)
+		o.err = err
 	} else if !o.held {
 		o.left(n)
 	}
-	o.Resume()
+	o.Owner.Resume()
 }
 
 // left notes that n octets have left memory, for the kernel or the spool.
@@ -196,14 +235,25 @@ func (o *Output) left(n int) {
 }
 
 func (o *Output) progress(n int) {
-	o.Written += uint64(n)
+	*o.p.Sent += uint64(n)
 	o.Pace.Progress(n, o.p.Loop.Now(), o.p.Config)
 }
 
-// Flush writes what the kernel takes and reports whether nothing is left.
+// Flush writes what the kernel takes, hands the disk what that is to take, and
+// reports whether nothing is left. Call it at the end of a turn, and at that of the
+// answer: small pieces share a write so.
 func (o *Output) Flush() bool {
+	whole := !o.Blocked && o.flush()
+	if o.spool != nil && o.err == nil {
+		o.spool.Flush()
+	}
+	return whole
+}
+
+// flush writes what the kernel takes and reports whether nothing is left.
+func (o *Output) flush() bool {
 	for o.err == nil {
-		if len(o.out) > o.sent && !o.writeOut() {
+		if len(o.Buf) > o.sent && !o.writeOut() {
 			return false
 		}
 		if len(o.queue) == 0 {
@@ -212,11 +262,11 @@ func (o *Output) Flush() bool {
 		}
 		switch p := &o.queue[0]; {
 		case p.file == nil && !p.spooled:
-			o.out = append(o.out, p.b...)
+			o.Buf = append(o.Buf, p.b...)
 			o.queued -= len(p.b)
 			o.pop()
 		case p.frame != nil && p.run == 0:
-			o.out, p.run = p.frame(o.out, p.left)
+			o.Buf, p.run = p.frame(o.Buf, p.left)
 		case !o.sendFile(p):
 			return false
 		}
@@ -224,36 +274,37 @@ func (o *Output) Flush() bool {
 	return false
 }
 
-// Commit hands the disk what it is to take. Call it at the end of a turn: small
-// pieces share a write so.
-func (o *Output) Commit() {
-	if o.spool != nil && o.err == nil {
-		o.spool.Flush()
-	}
-}
-
 // writeOut writes what is before the queue and reports whether the kernel took all.
 func (o *Output) writeOut() bool {
-	write := o.Stream.Write
+	var n int
+	var err error
 	if len(o.queue) > 0 && o.queue[0].file != nil {
-		write = o.Stream.WriteMore
+		n, err = o.Stream.WriteMore(o.Buf[o.sent:])
+	} else {
+		n, err = o.Stream.Write(o.Buf[o.sent:])
 	}
-	n, err := write(o.out[o.sent:])
-	o.sent += n
+	o.wrote(n, n, err)
+	return err == nil
+}
+
+// wrote looks at the outcome of a write of n octets, k of them of Buf.
+func (o *Output) wrote(n, k int, err error) {
+	if o.sent += k; o.sent == len(o.Buf) {
+		o.Buf, o.sent = o.Buf[:0], 0
+		if o.Tunnel {
+			o.p.giveBuffer(o.Buf)
+			o.Buf = nil
+		}
+	}
 	o.left(n)
 	o.progress(n)
-	if o.sent == len(o.out) {
-		o.out, o.sent = o.out[:0], 0
-	}
 	switch {
 	case err == nil:
-		return true
 	case errors.Is(err, loop.ErrAgain):
 		o.Blocked = true
 	default:
 		o.err = ClientGone{Err: err}
 	}
-	return false
 }
 
 // sendFile sends of the first piece, a file's, what the kernel takes, and reports
@@ -283,7 +334,7 @@ func (o *Output) sendFile(p *piece) bool {
 		o.err = ClientGone{Err: err}
 		return false
 	default:
-		o.err = fmt.Errorf("%w: send a file: %w", ErrOutput, err)
+		o.err = fmt.Errorf("send a file: %w", err)
 		return false
 	}
 	o.Blocked = errors.Is(err, loop.ErrAgain)
@@ -334,9 +385,26 @@ func (o *Output) Drop() {
 		o.queue[i] = piece{}
 	}
 	o.queue = o.queue[:0]
-	o.out, o.sent, o.queued, o.spoolPieces = o.out[:0], 0, 0, 0
+	o.Buf, o.sent, o.queued, o.spoolPieces = o.Buf[:0], 0, 0, 0
 	if o.spool != nil {
 		o.spool.Close()
 		o.spool = nil
+	}
+}
+
+// takeBuffer and giveBuffer lend buffers to tunnels that have something to write.
+func (p *OutputParts) takeBuffer() []byte {
+	n := len(p.spare)
+	if n == 0 {
+		return nil
+	}
+	b := p.spare[n-1]
+	p.spare = p.spare[:n-1]
+	return b
+}
+
+func (p *OutputParts) giveBuffer(b []byte) {
+	if len(p.spare) < maxSpare && cap(b) > 0 && cap(b) <= maxBuf {
+		p.spare = append(p.spare, b[:0])
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,8 @@ func (n *narrow) Write(p []byte) (int, error) {
 
 func (n *narrow) WriteMore(p []byte) (int, error) { return n.Write(p) }
 
+func (n *narrow) Writev(pieces [][]byte) (int, error) { return n.Write(slices.Concat(pieces...)) }
+
 func (n *narrow) SendFile(f *os.File, offset, length int64) (int64, error) {
 	b := make([]byte, length)
 	k, err := f.ReadAt(b, offset)
@@ -54,9 +57,9 @@ func newTestOutput(t *testing.T, s loop.Stream) *Output {
 		_ = l.Run()
 	})
 	cfg := Config{}.WithDefaults()
-	o := NewOutput(&OutputParts{Loop: l, Memory: 1 << 20, Config: &cfg})
-	o.Stream, o.Resume = s, func() {}
-	return o
+	o := NewOutput(&OutputParts{Loop: l, Memory: 1 << 20, Config: &cfg, Sent: new(uint64)})
+	o.Stream = s
+	return &o
 }
 
 func openFile(t *testing.T, content string) *os.File {
@@ -100,6 +103,44 @@ func TestOutputOrder(t *testing.T) {
 	}
 }
 
+// Large content is written from where it is, behind what waits; what the kernel
+// does not take of it is kept.
+func TestOutputWritesThrough(t *testing.T) {
+	large := strings.Repeat("0123456789", 10000)
+	for _, room := range []int{3, 7000, 1 << 20} {
+		s := &narrow{room: room}
+		o := newTestOutput(t, s)
+		o.Put([]byte("head "))
+		o.PutContent([]byte(large), len(large))
+		if len(s.out) != min(room, len("head ")+len(large)) || o.Blocked != (room < 1<<20) {
+			t.Errorf("by %d: %d octets were written, blocked is %v", room, len(s.out), o.Blocked)
+		}
+		for s.room = 1 << 20; o.Pending(); {
+			o.Blocked = false
+			o.Flush()
+		}
+		if string(s.out) != "head "+large || o.Drained() != len(large) || *o.p.Sent != uint64(len(s.out)) {
+			t.Errorf("by %d: %d octets, %d are counted", room, len(s.out), *o.p.Sent)
+		}
+	}
+}
+
+// A tunnel that is silent holds no buffer, and borrows one to write.
+func TestOutputOfTunnels(t *testing.T) {
+	s := &narrow{room: 100}
+	o := newTestOutput(t, s)
+	o.Tunnel = true
+	for range 3 {
+		o.PutContent([]byte("hello"), 5)
+		if !o.Flush() || o.Buf != nil || len(o.p.spare) != 1 {
+			t.Errorf("it keeps %d octets, and %d buffers are spare", cap(o.Buf), len(o.p.spare))
+		}
+	}
+	if string(s.out) != "hellohellohello" || o.Drained() != 15 {
+		t.Errorf("got %q", s.out)
+	}
+}
+
 func TestOutputFails(t *testing.T) {
 	o := newTestOutput(t, &narrow{err: errors.New("reset")})
 	o.Put([]byte("x"))
@@ -108,7 +149,7 @@ func TestOutputFails(t *testing.T) {
 	}
 	o = newTestOutput(t, &narrow{room: 100})
 	o.PutFile(openFile(t, "short"), 0, 100, nil)
-	if o.Flush() || !errors.Is(o.Err(), ErrOutput) {
+	if o.Flush() || o.Err() == nil || errors.Is(o.Err(), exchange.ErrClientGone) {
 		t.Errorf("a file that is too short: %v", o.Err())
 	}
 	o = newTestOutput(t, &narrow{})

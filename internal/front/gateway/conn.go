@@ -126,6 +126,9 @@ func (c *conn) touch() {
 	}
 }
 
+// Resume implements front.Resumer.
+func (c *conn) Resume() { c.touch() }
+
 // later has Run called at the end of this turn.
 func (c *conn) later() {
 	if !c.scheduled {
@@ -243,12 +246,8 @@ func (c *conn) settle() {
 // push writes what waits and tells the Server how much has left.
 func (c *conn) push() {
 	w := c.w
-	if w.out.Pending() && !w.out.Blocked {
-		w.out.Flush()
-	}
-	w.out.Commit()
-	c.counted()
-	if c.failedOutput() || c.state != serving {
+	w.out.Flush()
+	if c.unwritable() || c.state != serving {
 		return
 	}
 	n := w.out.Drained()
@@ -258,23 +257,19 @@ func (c *conn) push() {
 	c.advancing = true
 	w.x.Server.Drained(&w.x, n)
 	c.advancing = false
-	c.touch()
+	if c.state != serving || w.out.Due() {
+		c.touch()
+	}
 }
 
-// counted moves what the kernel has taken to the Door's count.
-func (c *conn) counted() {
-	c.d.counters.OctetsOut += c.w.out.Written
-	c.w.out.Written = 0
-}
-
-// failedOutput ends a connection on which nothing more can be written.
-func (c *conn) failedOutput() bool {
+// unwritable ends a connection on which nothing more can be written, and reports
+// whether it is one.
+func (c *conn) unwritable() bool {
 	err := c.w.out.Err()
 	if err == nil {
 		return false
 	}
-	if errors.Is(err, front.ErrOutput) {
-		c.w.x.Stats.Err = err
+	if !errors.Is(err, exchange.ErrClientGone) {
 		c.d.f.parts.Log.Error("an answer is cut", "error", err)
 	}
 	c.lost(err)

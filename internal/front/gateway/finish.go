@@ -20,11 +20,8 @@ const (
 // the connection. It reports whether there is a next thing to do.
 func (c *conn) finish() bool {
 	w := c.w
-	flushed := !w.out.Blocked && w.out.Flush()
-	c.counted()
-	if !flushed {
-		w.out.Commit()
-		c.failedOutput()
+	if !w.out.Flush() {
+		c.unwritable()
 		return false
 	}
 	c.observe()

@@ -95,6 +95,7 @@ func (f *Front) Door(l *loop.Loop) *Door {
 	d := &Door{f: f, l: l, origins: map[listen.Addr]*front.Origin{}}
 	d.output = front.OutputParts{
 		Loop: l, Store: f.parts.Store, Memory: int(f.spool.Memory), MaxAnswer: int64(f.spool.MaxAnswer), Config: &f.common,
+		Sent: &d.counters.OctetsOut,
 	}
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.conns.init()

@@ -14,7 +14,7 @@ type work struct {
 	vars []byte // the variables, as the protocol writes them
 	in   []byte // in[r:] has come and is not taken
 	r    int
-	out  *front.Output
+	out  front.Output
 	body
 	front.Answer
 	close  bool // the connection closes after the answer
@@ -44,7 +44,7 @@ func (d *Door) take(c *conn) *work {
 		w.x.Executor = d.l
 		w.x.Reset()
 	}
-	w.out.Stream, w.out.Resume = c.s, c.touch
+	w.out.Stream, w.out.Owner = c.s, c
 	return w
 }
 
@@ -52,6 +52,7 @@ func (d *Door) take(c *conn) *work {
 func (d *Door) give(w *work) {
 	w.next()
 	w.x.Client = d.nobody
+	w.out.Stream, w.out.Owner = nil, nil
 	if len(d.spare) >= maxSpare || cap(w.in) > maxKept || cap(w.vars) > maxKept {
 		return
 	}
@@ -61,10 +62,8 @@ func (d *Door) give(w *work) {
 
 // next makes w ready for the next request of the same connection.
 func (w *work) next() {
-	stream, resume := w.out.Stream, w.out.Resume
 	w.x.Reset()
 	w.out.Reset()
-	w.out.Stream, w.out.Resume = stream, resume
 	w.vars = w.vars[:0]
 	w.body, w.Answer = body{}, front.Answer{}
 	w.close, w.cut, w.linger = false, false, false

@@ -55,7 +55,7 @@ func (f *flood) Drained(x *exchange.Exchange, n int) {
 		panic("more was drained than was sent")
 	}
 	if w := x.Client.(*conn).w; w != nil {
-		f.cap = max(f.cap, cap(w.out))
+		f.cap = max(f.cap, cap(w.out.Buf))
 	}
 	f.more(x)
 }
@@ -300,13 +300,9 @@ func TestSpoolIsBounded(t *testing.T) {
 	s := start(t, Config{}, f, withSpool(t, spool.Config{MaxAnswer: 4 * units.MiB}))
 	c := s.dial().send(get("/"))
 	s.Until("the server waits", func() bool {
-		held := false
-		s.on(func() {
-			if c := s.door.busy.oldest(); c != nil {
-				held = c.w.held
-			}
-		})
-		return held
+		full := false
+		s.on(func() { full = s.front.parts.Store.Used() > int64(4*units.MiB) })
+		return full
 	})
 	s.on(func() {
 		if f.sent > 20<<20 {

@@ -47,7 +47,7 @@ func (c *conn) interim(x *exchange.Exchange) {
 	if c.dead || x.Request.Version == exchange.HTTP10 {
 		return
 	}
-	out, _, err := wire.AppendHead(w.out, &x.Response, c.reply(x))
+	out, _, err := wire.AppendHead(w.out.Buf, &x.Response, c.reply(x))
 	if err != nil {
 		c.broke(err)
 		return
@@ -55,7 +55,7 @@ func (c *conn) interim(x *exchange.Exchange) {
 	if x.Response.Status == http.StatusContinue {
 		w.expect = false
 	}
-	w.out = out
+	w.out.Buf = out
 	c.touch()
 }
 
@@ -68,7 +68,7 @@ func (c *conn) head(x *exchange.Exchange) {
 		err = front.ErrNoUpgrade
 	} else {
 		w.close = w.close || c.leavesContent()
-		w.out, framing, err = wire.AppendHead(w.out, &x.Response, c.reply(x))
+		w.out.Buf, framing, err = wire.AppendHead(w.out.Buf, &x.Response, c.reply(x))
 	}
 	if err != nil {
 		c.broke(err)
@@ -82,6 +82,7 @@ func (c *conn) head(x *exchange.Exchange) {
 		w.close = true
 	case wire.Tunnel:
 		w.close, w.done, w.demanded = true, false, true
+		w.out.Tunnel = true
 	}
 }
 
@@ -115,12 +116,12 @@ func (c *conn) standIn(status int, err error) {
 	x := &w.x
 	text := front.StandIn(x, status, err)
 	// Nothing in this head can be refused.
-	out, framing, _ := wire.AppendHead(w.out, &x.Response, c.reply(x))
+	out, framing, _ := wire.AppendHead(w.out.Buf, &x.Response, c.reply(x))
 	if framing == wire.ByLength {
 		out = append(out, text...)
 		x.Stats.ContentOut += int64(len(text))
 	}
-	w.out = out
+	w.out.Buf = out
 	w.Replace(x, framing)
 }
 
@@ -137,6 +138,12 @@ func (c *conn) allowed(x *exchange.Exchange, n int64) int64 {
 	return n
 }
 
+// putFraming puts p, which was appended to the Door's small buffer.
+func (c *conn) putFraming(p []byte) {
+	c.d.small = p
+	c.w.out.Put(p)
+}
+
 // Data implements exchange.Client.
 func (c *conn) Data(x *exchange.Exchange, p []byte) {
 	w := c.holding(x)
@@ -144,20 +151,18 @@ func (c *conn) Data(x *exchange.Exchange, p []byte) {
 		return
 	}
 	n := c.allowed(x, int64(len(p)))
-	w.drained += int64(len(p)) - n // what goes nowhere holds nobody up
+	w.out.Skip(int64(len(p)) - n)
 	p = p[:n]
 	if len(p) == 0 || c.dead {
 		c.touch()
 		return
 	}
-	w.undrained += int64(len(p))
 	if w.Framing == wire.ByChunks {
-		c.d.small = wire.AppendChunkSize(c.d.small[:0], len(p))
-		c.put(c.d.small)
+		c.putFraming(wire.AppendChunkSize(c.d.small[:0], len(p)))
 	}
-	c.put(p)
+	w.out.PutContent(p, len(p))
 	if w.Framing == wire.ByChunks {
-		c.put([]byte("\r\n"))
+		c.putFraming(append(c.d.small[:0], "\r\n"...))
 	}
 	c.touch()
 }
@@ -171,23 +176,17 @@ func (c *conn) File(x *exchange.Exchange, f *os.File, offset, length int64) {
 	if w == nil || length <= 0 || c.dead {
 		_ = f.Close()
 		if w != nil {
-			w.drained += exchange.FileCost
+			w.out.Skip(exchange.FileCost)
 			c.touch()
 		}
 		return
 	}
-	if len(w.queue) >= maxPieces {
-		_ = f.Close()
-		c.failed(front.ErrManyPieces)
-		return
-	}
 	if w.Framing == wire.ByChunks {
-		c.d.small = wire.AppendChunkSize(c.d.small[:0], int(length))
-		c.put(c.d.small)
+		c.putFraming(wire.AppendChunkSize(c.d.small[:0], int(length)))
 	}
-	w.queue = append(w.queue, piece{file: f, off: offset, left: length})
+	w.out.PutFile(f, offset, length, nil)
 	if w.Framing == wire.ByChunks {
-		c.put([]byte("\r\n"))
+		c.putFraming(append(c.d.small[:0], "\r\n"...))
 	}
 	c.touch()
 }
@@ -227,12 +226,12 @@ func (c *conn) endChunks(x *exchange.Exchange) {
 	if !x.Request.TrailersOK {
 		trailers = nil
 	}
-	var err error
-	if c.d.small, err = wire.AppendLastChunk(c.d.small[:0], trailers); err != nil {
+	last, err := wire.AppendLastChunk(c.d.small[:0], trailers)
+	if err != nil {
 		c.broke(err)
-		c.d.small, _ = wire.AppendLastChunk(c.d.small, nil)
+		last, _ = wire.AppendLastChunk(last, nil)
 	}
-	c.put(c.d.small)
+	c.putFraming(last)
 }
 
 // Abort implements exchange.Client.

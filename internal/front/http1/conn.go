@@ -47,7 +47,6 @@ type conn struct {
 	scheduled bool // Run will be called
 	eof       bool // the client has finished sending
 	full      bool // reading rests until something is consumed
-	blocked   bool // the kernel takes no more
 	dead      bool // the socket is closed; the Server still holds the Exchange
 	told      bool // Gone was called with ErrHalfClosed
 	addrLen   uint8
@@ -119,7 +118,9 @@ func (c *conn) Readable() {
 
 // Writable implements loop.Handler.
 func (c *conn) Writable() {
-	c.blocked = false
+	if c.w != nil {
+		c.w.out.Blocked = false
+	}
 	c.advance()
 }
 
@@ -182,6 +183,9 @@ func (c *conn) touch() {
 	}
 }
 
+// Resume implements front.Resumer.
+func (c *conn) Resume() { c.touch() }
+
 // fill reads once and reports whether there is something new.
 func (c *conn) fill() bool {
 	room := headRead
@@ -198,7 +202,7 @@ func (c *conn) fill() bool {
 	}
 	if n > 0 {
 		if c.w == nil {
-			c.w = c.d.take()
+			c.w = c.d.take(c)
 		}
 		c.w.buffer(c.d.scratch[:n])
 	}
@@ -300,7 +304,7 @@ func (c *conn) want() {
 	if c.state == closed || c.dead {
 		return
 	}
-	c.s.Want(!c.eof && !c.full, c.blocked)
+	c.s.Want(!c.eof && !c.full, c.w != nil && c.w.out.Blocked)
 }
 
 // arm sets the timer if c's next deadline comes before it. A timer that comes
@@ -322,17 +326,17 @@ func (c *conn) deadline() int64 {
 		return 0
 	}
 	w, now, cfg := c.w, c.d.l.Now(), &c.d.f.cfg
-	if c.blocked {
-		w.answer.pace.Wait(now, cfg)
+	if w.out.Blocked {
+		w.out.Pace.Wait(now, cfg)
 	} else {
-		w.answer.pace.Pause(now)
+		w.out.Pace.Pause(now)
 	}
 	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.Framing != tunnel {
 		w.body.pace.Wait(now, cfg)
 	} else {
 		w.body.pace.Pause(now)
 	}
-	a, b := w.body.pace.By(), w.answer.pace.By()
+	a, b := w.body.pace.By(), w.out.Pace.By()
 	if a == 0 || b != 0 && b < a {
 		return b
 	}
@@ -359,7 +363,7 @@ func (c *conn) timedOut() {
 	case idle, skipping, lingering:
 		c.close(false)
 	default:
-		if c.blocked && c.w.answer.pace.By() <= c.d.l.Now() {
+		if c.w.out.Blocked && c.w.out.Pace.By() <= c.d.l.Now() {
 			c.w.x.Stats.Err = front.ErrSlowReader
 			front.LogSlowReader(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &c.w.x.Request)
 			c.lost(front.ErrSlowReader)

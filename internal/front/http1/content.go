@@ -261,7 +261,7 @@ func (c *conn) Demand(x *exchange.Exchange, n int) {
 	}
 	w.demand = min(w.demand, math.MaxInt64-int64(n)) + int64(n)
 	if !w.demanded && w.expect && !x.HeadSent && w.buffered() == 0 && !c.dead {
-		w.out = append(w.out, wire.Continue...)
+		w.out.Buf = append(w.out.Buf, wire.Continue...)
 	}
 	w.demanded, w.expect = true, false
 	c.full = false

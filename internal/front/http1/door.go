@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	wire "rickhouse/internal/wire/http1"
@@ -56,11 +57,10 @@ type Door struct {
 	idle     connList // no request, or part of a head
 	busy     connList
 	spare    []*work
-	buffers  [][]byte // spare ones, to write from
-	scratch  []byte   // what is being read
+	scratch  []byte // what is being read
 	nobody   exchange.Client
 	small    []byte // a piece of framing in the making
-	pieces   [2][]byte
+	output   front.OutputParts
 	reply    wire.Reply
 	counters Counters
 

@@ -22,10 +22,8 @@ const (
 // on the connection. It reports whether there is a next thing to do.
 func (c *conn) finish() bool {
 	w := c.w
-	if c.blocked || !c.flush() {
-		if c.state == ending && w.spool != nil {
-			w.spool.Flush()
-		}
+	if !w.out.Flush() {
+		c.unwritable()
 		return false
 	}
 	c.observe()
@@ -122,7 +120,7 @@ func (c *conn) leaveLingering() {
 	c.d.give(w)
 	c.w = nil
 	c.state = lingering
-	c.full, c.blocked = false, false
+	c.full = false
 	wait := lingerTime
 	if c.draining() {
 		wait = min(wait, firstOctets)
@@ -149,6 +147,22 @@ func (c *conn) lost(cause error) { c.end(cause, true) }
 // still reaches the client if that can tell that it is not all.
 func (c *conn) failed(cause error) { c.end(cause, c.w.Framing == wire.ByClose) }
 
+// unwritable ends a connection on which nothing more can be written, and reports
+// whether it is one.
+func (c *conn) unwritable() bool {
+	err := c.w.out.Err()
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, exchange.ErrClientGone):
+		c.lost(err)
+	default:
+		c.d.f.parts.Log.Error("an answer is cut", "error", err)
+		c.failed(err)
+	}
+	return true
+}
+
 // end ends a connection for a cause. A Server that holds the Exchange is told at
 // the end of the turn.
 func (c *conn) end(cause error, reset bool) {
@@ -160,7 +174,7 @@ func (c *conn) end(cause error, reset bool) {
 		c.gone = cause
 		c.dead = true
 		c.w.x.Canceled = true
-		c.w.drop()
+		c.w.out.Drop()
 		c.hangUp(reset)
 		if !c.scheduled {
 			c.scheduled = true
@@ -201,7 +215,6 @@ func (c *conn) buried() {
 		w.x.Stats.Err = exchange.ErrClientGone
 	}
 	c.observe()
-	w.drop()
 	c.w, c.gone = nil, nil
 	c.state = closed
 	c.d.give(w)
@@ -216,7 +229,6 @@ func (c *conn) close(reset bool) {
 		c.d.counters.Idle--
 	}
 	if w := c.w; w != nil {
-		w.drop()
 		c.w = nil
 		c.d.give(w)
 	}
@@ -230,4 +242,31 @@ func (c *conn) hangUp(reset bool) {
 	c.d.l.StopTimer(&c.timer)
 	c.s.Close(reset)
 	c.o.gate.closed()
+}
+
+// push writes what waits while the Server holds the Exchange, and tells it how
+// much has left.
+func (c *conn) push() {
+	w := c.w
+	w.out.Flush()
+	if c.unwritable() {
+		return
+	}
+	if w.shut && !w.halved && !w.out.Pending() {
+		w.halved = true
+		if err := c.s.CloseWrite(); err != nil {
+			c.lost(front.ClientGone{Err: err})
+			return
+		}
+	}
+	n := w.out.Drained()
+	if n == 0 || w.x.Server == nil {
+		return
+	}
+	c.advancing = true
+	w.x.Server.Drained(&w.x, n)
+	c.advancing = false
+	if c.state != serving || w.out.Due() {
+		c.touch()
+	}
 }

@@ -112,6 +112,9 @@ func (f *Front) Open() int64 { return f.open.Load() }
 // called before the Loop runs, and not from elsewhere afterwards.
 func (f *Front) Door(l *loop.Loop) *Door {
 	d := &Door{f: f, l: l, scratch: make([]byte, bulkRead)}
+	d.output = front.OutputParts{
+		Loop: l, Store: f.parts.Store, Memory: f.memory, MaxAnswer: f.maxAnswer, Config: &f.cfg, Sent: &d.counters.OctetsOut,
+	}
 	d.retry.Task = exchange.TaskFunc(d.unpause)
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.reply.Server = f.server

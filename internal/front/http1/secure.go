@@ -106,7 +106,7 @@ func (c *conn) Secured(state tls.ConnectionState) {
 // to tell it so.
 func (c *conn) cleartext(e *loop.CleartextError) {
 	c.s, c.o = e.Stream, c.o.clear
-	c.w = c.d.take()
+	c.w = c.d.take(c)
 	c.w.buffer(e.Octets)
 	c.d.counters.OctetsIn += uint64(len(e.Octets))
 	c.advance()

@@ -333,7 +333,7 @@ func TestTLSSlowReader(t *testing.T) {
 	c := s.dial().secure(cfg)
 	c.send("GET / HTTP/1.0\r\n\r\n")
 	s.Until("the kernel takes no more", func() (blocked bool) {
-		s.on(func() { s.door.busy.each(func(c *conn) { blocked = c.blocked }) })
+		s.on(func() { s.door.busy.each(func(c *conn) { blocked = c.w != nil && c.w.out.Blocked }) })
 		return blocked
 	})
 	_, body, _ := strings.Cut(c.all(), "\r\n\r\n")

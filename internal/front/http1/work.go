@@ -1,11 +1,8 @@
 package http1
 
 import (
-	"os"
-
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/spool"
 	wire "rickhouse/internal/wire/http1"
 )
 
@@ -24,6 +21,7 @@ type work struct {
 
 	body
 	answer
+	out  front.Output
 	addr [64]byte // a forwarded address in text
 }
 
@@ -47,41 +45,21 @@ type answer struct {
 	linger bool // the client may still be sending
 	shut   bool // a tunnel's octets to the client end with what waits
 	halved bool // FIN was sent behind them
-
-	// out[sent:], then queue, is to be written.
-	out    []byte
-	sent   int
-	queue  []piece
-	queued int // octets of memory in queue
-
-	spool       *spool.File
-	spoolPieces int
-	held        bool // the spool is full: what comes is not Drained before it is empty
-
-	undrained int64 // octets of Data that the Server does not know to have left
-	drained   int64 // octets that it is to be told of
-	pace      front.Pace
 }
 
-// piece is part of an answer that waits behind others: memory, part of a file of
-// the Server's, or part of the spool.
-type piece struct {
-	b         []byte
-	file      *os.File // nil for the spool's
-	spooled   bool
-	off, left int64
-}
-
-func (d *Door) take() *work {
+// take lends a work to c.
+func (d *Door) take(c *conn) *work {
+	var w *work
 	if n := len(d.spare); n > 0 {
-		w := d.spare[n-1]
+		w = d.spare[n-1]
 		d.spare[n-1] = nil
 		d.spare = d.spare[:n-1]
-		return w
+	} else {
+		w = &work{parser: wire.NewParser(&d.f.limits), out: front.NewOutput(&d.output)}
+		w.x.Executor = d.l
+		w.x.Reset()
 	}
-	w := &work{parser: wire.NewParser(&d.f.limits)}
-	w.x.Executor = d.l
-	w.x.Reset()
+	w.out.Stream, w.out.Owner = c.s, c
 	return w
 }
 
@@ -89,6 +67,7 @@ func (d *Door) take() *work {
 func (d *Door) give(w *work) {
 	w.reset()
 	w.x.Client = d.nobody
+	w.out.Stream, w.out.Owner = nil, nil
 	if len(d.spare) >= maxSpare {
 		return
 	}
@@ -96,28 +75,8 @@ func (d *Door) give(w *work) {
 	if cap(w.in) > maxKept {
 		w.in = nil
 	}
-	if cap(w.out) > maxKept {
-		w.out = nil
-	}
 	w.parser.Reset()
 	d.spare = append(d.spare, w)
-}
-
-// takeBuffer and giveBuffer lend buffers to tunnels that have something to write.
-func (d *Door) takeBuffer() []byte {
-	n := len(d.buffers)
-	if n == 0 {
-		return nil
-	}
-	b := d.buffers[n-1]
-	d.buffers = d.buffers[:n-1]
-	return b
-}
-
-func (d *Door) giveBuffer(b []byte) {
-	if len(d.buffers) < maxSpare && cap(b) > 0 && cap(b) <= maxKept {
-		d.buffers = append(d.buffers, b[:0])
-	}
 }
 
 // reset makes w ready for the next request of the same connection.
@@ -125,7 +84,8 @@ func (w *work) reset() {
 	w.x.Reset()
 	chunked := w.chunked
 	w.body = body{chunked: chunked}
-	w.answer = answer{out: w.out[:0], queue: w.queue[:0]}
+	w.answer = answer{}
+	w.out.Reset()
 	w.head, w.r = 0, 0
 }
 
@@ -140,16 +100,6 @@ func (w *work) buffer(p []byte) {
 		w.in, w.r = w.in[:w.head+n], w.head
 	}
 	w.in = append(w.in, p...)
-}
-
-// write appends p to out. Where it would grow it drops what has been sent: it
-// may take long until a slow client has taken everything.
-func (w *work) write(p []byte) {
-	if len(w.out)+len(p) > cap(w.out) && w.sent > 0 {
-		n := copy(w.out, w.out[w.sent:])
-		w.out, w.sent = w.out[:n], 0
-	}
-	w.out = append(w.out, p...)
 }
 
 // consume takes n octets off.
