@@ -29,7 +29,7 @@ async def lifespan(scope, receive, send):
     scope["state"]["started"] = os.getpid()
     await send({"type": "lifespan.startup.complete"})
     assert (await receive())["type"] == "lifespan.shutdown"
-    print("lifespan: shut down", flush=True)
+    print("lifespan: shut down beside", streams, "streams", flush=True)
     await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -53,15 +53,20 @@ async def echo(scope, receive, send):
         await send({"type": "http.response.body", "body": message["body"], "more_body": more})
 
 
+streams = 0
+
+
 async def events(scope, receive, send):
+    global streams
+    streams += 1
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     await send({"type": "http.response.body", "body": b"data: hello\n\n", "more_body": True})
-    left = asyncio.ensure_future(receive())
-    await left
-    while left.result()["type"] != "http.disconnect":
-        left = asyncio.ensure_future(receive())
-        await left
-    print("events: disconnect", flush=True)
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        print("events: disconnect", flush=True)
+    finally:
+        streams -= 1
 
 
 async def hang(scope, receive, send):
@@ -158,7 +163,12 @@ func wantClosed(raw *testkit.Raw, code int) error {
 // A worker dies with a thousand WebSockets open: each is closed with 1012, and
 // the server serves on.
 func TestWebSocketsSurviveTheirWorker(t *testing.T) {
-	s := start(t, application(t, map[string]string{"app.py": asgiApp}), "app:app", "-w", "1")
+	// A slow machine is no client that has gone.
+	s := start(t, application(t, map[string]string{
+		"app.py": asgiApp,
+		"rickhouse.toml": "[apps.web]\nasgi = \"app:app\"\nworkers = 1\n" +
+			"websocket_ping_interval = \"1h\"\nwebsocket_close_timeout = \"1m\"\n",
+	}))
 	const n = 1000
 	sockets := make([]*testkit.Raw, n)
 	for i := range sockets {
@@ -263,7 +273,7 @@ func logged(t *testing.T, s *testkit.Server, text string, n int) {
 func TestASGILife(t *testing.T) {
 	dir := application(t, map[string]string{
 		"app.py":         asgiApp,
-		"rickhouse.toml": "[apps.web]\nasgi = \"app:app\"\nworkers = 1\nrequest_timeout = \"1s\"\nrequest_grace = \"1s\"\n",
+		"rickhouse.toml": "[apps.web]\nasgi = \"app:app\"\nworkers = 1\nrequest_timeout = \"3s\"\nrequest_grace = \"5s\"\n",
 	})
 	s := start(t, dir)
 	_, pid := ask(t, s, http.MethodGet, "/", "")
@@ -310,9 +320,10 @@ func TestASGILife(t *testing.T) {
 func TestStoppingASGI(t *testing.T) {
 	dir := application(t, map[string]string{
 		"app.py":         asgiApp,
-		"rickhouse.toml": "shutdown_timeout = \"2s\"\n[apps.web]\nasgi = \"app:app\"\nworkers = 2\n",
+		"rickhouse.toml": "shutdown_timeout = \"4s\"\n[apps.web]\nasgi = \"app:app\"\nworkers = 2\n",
 	})
 	s := start(t, dir)
+	logged(t, s, "worker ready", 2)
 	ws, err := socket(s)
 	if err != nil {
 		t.Fatal(err)
@@ -335,14 +346,11 @@ func TestStoppingASGI(t *testing.T) {
 	if err := wantClosed(ws, rfc6455.CodeGoingAway); err != nil {
 		t.Error(err)
 	}
-	if strings.Contains(s.Log.String(), "lifespan: shut down") {
-		t.Error("the application was shut down while it answered")
-	}
 	if code, err := s.Exit(testkit.Patience); err != nil || code != 1 {
 		t.Errorf("it ended with %d, %v", code, err)
 	}
 	logged(t, s, "3 connections were cut", 1)
-	logged(t, s, "lifespan: shut down", 2)
+	logged(t, s, "lifespan: shut down beside 0 streams", 2)
 	for _, raw := range events {
 		if rest, err := raw.Rest(); err == nil {
 			t.Errorf("a stream that was cut ended well: %q", rest)

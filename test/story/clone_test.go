@@ -41,7 +41,7 @@ func TestDemoOnACleanClone(t *testing.T) {
 	}
 	log := &testkit.Log{}
 	demo := exec.Command("make", "demo", "PORT=0")
-	demo.Dir, demo.Stdout, demo.Stderr, demo.WaitDelay = dir, log, log, time.Second
+	demo.Dir, demo.Stdout, demo.Stderr, demo.WaitDelay = dir, log, log, testkit.Patience/4
 	demo.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := demo.Start(); err != nil {
 		t.Fatal(err)
@@ -59,9 +59,21 @@ func TestDemoOnACleanClone(t *testing.T) {
 			t.Errorf("make demo does not end:\n%s", log)
 		}
 	})
-	m, err := log.Wait(`serving addresses="?(http://127\.0\.0\.1:\d+)`, 1, 5*time.Minute)
-	if err != nil {
+	var m []string
+	serves := regexp.MustCompile(`serving addresses="?(http://127\.0\.0\.1:\d+)`)
+	if err := testkit.Until(15*time.Minute, func() (bool, string) {
+		m = serves.FindStringSubmatch(log.String())
+		select {
+		case <-exited:
+			return true, ""
+		default:
+			return m != nil, "make demo does not serve:\n" + log.String()
+		}
+	}); err != nil {
 		t.Fatal(err)
+	}
+	if m == nil {
+		t.Fatalf("make demo has ended:\n%s", log)
 	}
 	visit(t, m[1])
 }

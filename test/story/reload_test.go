@@ -59,6 +59,7 @@ environment = {V = %q}
 [apps.socket]
 asgi = "app:socket"
 workers = 1
+websocket_ping_interval = "1h"
 
 [[routes]]
 path = "/socket"
@@ -250,7 +251,7 @@ func TestABadReloadChangesNothing(t *testing.T) {
 // answered, and its clients are told to use another.
 func TestReloadOfAddresses(t *testing.T) {
 	config := func(addresses ...string) string {
-		return "bind = [\"127.0.0.1:0\"" + strings.Join(append([]string{""}, addresses...), ", ") + "]\n" + reloadConfig("1", "text")
+		return "header_timeout = \"10m\"\nbind = [\"127.0.0.1:0\"" + strings.Join(append([]string{""}, addresses...), ", ") + "]\n" + reloadConfig("1", "text")
 	}
 	dir := application(t, map[string]string{"app.py": reloadApp, "rickhouse.toml": config(`"unix:a.sock"`)})
 	s := startWith(t, testkit.Options{Dir: dir, Bound: true})

@@ -315,7 +315,8 @@ app = "web"
 			client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{
 				DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: acme.Root(), ServerName: name},
 			}}
-			if err := testkit.Until(testkit.Patience, func() (bool, string) {
+			// What fails once, as it may on a slow machine, is tried again after a minute.
+			if err := testkit.Until(5*testkit.Patience, func() (bool, string) {
 				req, err := http.NewRequest(http.MethodGet, s.URL+"/x", nil)
 				if err != nil {
 					return false, err.Error()
