@@ -77,6 +77,7 @@ type App struct {
 	recall loop.Timer // what was sent ahead and does not start
 
 	settled  bool // OnReady or OnFailed was called
+	failed   bool // OnFailed was: no worker is started any more
 	stopping bool
 	draining bool // WebSockets are closed
 	closed   bool // nothing is taken any more
@@ -160,7 +161,9 @@ func (a *App) stopIdle() {
 
 // needed reports whether workers are still worth starting: a stopping App wants
 // them for what waits only.
-func (a *App) needed() bool { return !a.stopping || a.queue.n > 0 && a.inTime() }
+func (a *App) needed() bool {
+	return !a.failed && (!a.stopping || a.queue.n > 0 && a.inTime())
+}
 
 // inTime reports whether a request may still be run.
 func (a *App) inTime() bool {
@@ -328,6 +331,7 @@ func (a *App) settle(info *wire.Info, failure *StartError) {
 	if info != nil {
 		a.parts.OnReady(*info)
 	} else {
+		a.failed = true
 		a.parts.OnFailed(failure)
 	}
 }

@@ -95,7 +95,12 @@ func TestStartFails(t *testing.T) {
 			if c.target == "failed-stays" {
 				e.on(e.home, func() { e.app.members[0].began -= int64(patience) })
 			}
-			e.until("its worker ended", func() bool { return strings.Contains(e.log.String(), "worker ended") })
+			e.until("its worker ended", func() bool { return len(e.app.members) == 0 })
+			e.on(e.home, func() {
+				if e.app.places[0].next.Active() {
+					t.Error("another worker is to be started")
+				}
+			})
 			if len(e.ready)+len(e.failed) != 0 {
 				t.Error("told more than once")
 			}

@@ -63,7 +63,7 @@ func (m *member) WorkerReady(w *worker.Worker) {
 func (m *member) WorkerFailed(_ *worker.Worker, f wire.Failure) {
 	a := m.app
 	err := &StartError{Err: errors.New(f.Error), Traceback: f.Traceback}
-	if a.settled {
+	if a.settled && !a.failed {
 		a.log.Error("a worker cannot load the application", "worker", m.number, "error", f.Error, "traceback", f.Traceback)
 	}
 	a.settle(nil, err)
@@ -74,6 +74,7 @@ func (m *member) WorkerFailed(_ *worker.Worker, f wire.Failure) {
 func (m *member) WorkerGone(w *worker.Worker, why error) {
 	a := m.app
 	switch {
+	case a.failed: // that is what OnFailed was told
 	case m.retired != 0 && !m.stuck:
 		a.log.Info("worker ended", "worker", m.number, "pid", w.PID(), "reason", why, "held", m.load())
 	case !a.stopping:
