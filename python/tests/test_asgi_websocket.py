@@ -41,10 +41,10 @@ def test_echo(asgi: Front) -> None:
     assert log(asgi) == "1001 geht wég,websocket.disconnect,DisconnectedError"
 
 
-def test_pieces(asgi: Front) -> None:
+def test_pieces(asgi: Front, tmp_path: Path) -> None:
     """Octets of an incomplete message go back as they come, those of its last piece when it is taken, both when they
     are many."""
-    answer = asgi.open("/ws_wait", query="/nonexistent")
+    answer = asgi.open("/ws_wait", query=str(tmp_path / "never"))
     asgi.data(answer, b"x" * 20_000)
     asgi.data(answer, b"x" * 20_000)
     asgi.until(lambda: answer.given_back == 2 * (20_000 + 16))
