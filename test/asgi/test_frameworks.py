@@ -8,6 +8,7 @@ import hashlib
 import httpx
 import pytest
 import websockets
+from harness import PATIENCE
 from harness.server import eventually
 from websockets.sync.client import connect
 
@@ -31,7 +32,7 @@ def site(request, serve):
 
 @pytest.fixture
 def client(site):
-    with httpx.Client(base_url=site.url, timeout=60) as made:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE) as made:
         yield made
 
 
@@ -80,7 +81,7 @@ def test_state(client, site):
 
 def test_many_at_once(site):
     async def all_of_them():
-        async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=site.url, timeout=PATIENCE) as client:
             return await asyncio.gather(
                 *(client.get(f"/hello/{number}", params={"greeting": "Hello"}) for number in range(100))
             )
@@ -89,11 +90,13 @@ def test_many_at_once(site):
 
 
 def test_websocket(site):
-    with connect(site.url.replace("http", "ws") + "/ws", subprotocols=["other", "chat"]) as socket:
+    with connect(
+        site.url.replace("http", "ws") + "/ws", subprotocols=["other", "chat"], open_timeout=PATIENCE
+    ) as socket:
         assert socket.subprotocol == "chat"
         for text in ("hello", "grüße 🎉", "x" * 300_000):
             socket.send(text)
-            assert socket.recv(timeout=60) == text.upper()
+            assert socket.recv(timeout=PATIENCE) == text.upper()
 
 
 @pytest.mark.parametrize("name", sorted(SITES))
@@ -101,7 +104,7 @@ def test_a_websocket_that_nobody_serves(serve, name):
     server = serve(SITES[name])
     since = server.log_size()
     with pytest.raises(websockets.exceptions.InvalidStatus) as raised:
-        connect(server.url.replace("http", "ws") + "/nothing")
+        connect(server.url.replace("http", "ws") + "/nothing", open_timeout=PATIENCE)
     assert raised.value.response.status_code in (403, 404, 500)
     if name == "channels":  # which raises
         server.wait_log("ValueError: No route found", since)
@@ -110,14 +113,14 @@ def test_a_websocket_that_nobody_serves(serve, name):
 @pytest.mark.parametrize("name", sorted(set(SITES) - {"channels"}))
 def test_lifespan_ends(serve_own, name):
     server = serve_own(SITES[name])
-    assert httpx.get(server.url + "/state").json()["started"] == "yes"
+    assert httpx.get(server.url + "/state", timeout=PATIENCE).json()["started"] == "yes"
     assert server.stop() == 0
     assert "stopped" in server.log()
 
 
 def test_fastapi(serve):
     server = serve(SITES["fastapi"])
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         assert client.post("/sum", json={"numbers": [1, 2, 3]}).json() == {"sum": 6, "where": "from a thread"}
         assert client.post("/sum", json={"numbers": "x"}).status_code == 422
         assert client.get("/missing").json() == {"detail": "not here"}
@@ -127,7 +130,7 @@ def test_fastapi(serve):
 
 def test_starlette(serve):
     server = serve(SITES["starlette"])
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         answer = client.get("/file")
         assert (answer.content, answer.headers["content-length"]) == (b"line\n" * 100_000, "500000")
         answer = client.get("/file", headers={"Range": "bytes=10-19"})
@@ -140,12 +143,12 @@ def test_starlette(serve):
 
 def test_a_room_of_channels(serve):
     url = serve(SITES["channels"]).url.replace("http", "ws") + "/room"
-    sockets = [connect(url) for _ in range(5)]
+    sockets = [connect(url, open_timeout=PATIENCE) for _ in range(5)]
     try:
         for i, socket in enumerate(sockets):
             socket.send(f"hello {i}")
             for other in sockets:
-                assert other.recv(timeout=60) == f"hello {i}"
+                assert other.recv(timeout=PATIENCE) == f"hello {i}"
     finally:
         for socket in sockets:
             socket.close()

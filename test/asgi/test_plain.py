@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets
+from harness import PATIENCE
 from harness.server import eventually
 from websockets.sync.client import connect
 
@@ -52,7 +53,7 @@ def test_a_client_that_does_not_read(plain):
 
 def test_timeout(serve_own):
     """An application that takes too long is cancelled, and the client is told."""
-    server = serve_own("fixtures.plain:application", settings=(("RICKHOUSE_REQUEST_TIMEOUT", "1s"),))
+    server = serve_own("fixtures.plain:application", settings=(("RICKHOUSE_REQUEST_TIMEOUT", "3s"),))
     assert server.request("/too_long").status == 504
     assert server.request("/log").status == 200
 
@@ -117,7 +118,7 @@ def test_server_sent_events(serve_own, n):
 
     async def everybody():
         begun = []
-        return await asyncio.wait_for(asyncio.gather(*(listen(begun) for _ in range(n))), 60)
+        return await asyncio.wait_for(asyncio.gather(*(listen(begun) for _ in range(n))), PATIENCE)
 
     for heard in asyncio.run(everybody()):
         assert [line for line in heard.split(b"\r\n") if line.startswith(b"data")] == [
@@ -130,15 +131,15 @@ def test_server_sent_events(serve_own, n):
 
 def test_websocket_closes(plain):
     url = plain.url.replace("http", "ws") + "/echo"
-    with connect(url) as socket:
+    with connect(url, open_timeout=PATIENCE) as socket:
         for message in ("text", b"octets", "", b"", "x" * 1_000_000):
             socket.send(message)
-            assert socket.recv(timeout=60) == message
+            assert socket.recv(timeout=PATIENCE) == message
         socket.send("close")
         with pytest.raises(websockets.exceptions.ConnectionClosed) as raised:
-            socket.recv(timeout=60)
+            socket.recv(timeout=PATIENCE)
     assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (4321, "as told")
-    with connect(url) as socket:
+    with connect(url, open_timeout=PATIENCE) as socket:
         socket.close(4000, "tschüß")
     assert "closed 4000 tschüß" in history(plain, "closed 4000")
 
@@ -146,20 +147,20 @@ def test_websocket_closes(plain):
 @pytest.mark.parametrize(("query", "status", "body"), [("refuse", 403, b""), ("teapot", 418, b"short and stout")])
 def test_websockets_that_are_refused(plain, query, status, body):
     with pytest.raises(websockets.exceptions.InvalidStatus) as raised:
-        connect(plain.url.replace("http", "ws") + "/echo?" + query)
+        connect(plain.url.replace("http", "ws") + "/echo?" + query, open_timeout=PATIENCE)
     assert raised.value.response.status_code == status
     assert raised.value.response.body == body
 
 
 def test_many_websockets(plain):
     async def talk(i):
-        async with websockets.connect(plain.url.replace("http", "ws") + "/echo") as socket:
+        async with websockets.connect(plain.url.replace("http", "ws") + "/echo", open_timeout=PATIENCE) as socket:
             for turn in range(20):
                 await socket.send(f"{i} {turn}")
                 assert await socket.recv() == f"{i} {turn}"
 
     async def everybody():
-        await asyncio.wait_for(asyncio.gather(*(talk(i) for i in range(100))), 60)
+        await asyncio.wait_for(asyncio.gather(*(talk(i) for i in range(100))), PATIENCE)
 
     asyncio.run(everybody())
 
@@ -167,10 +168,10 @@ def test_many_websockets(plain):
 def test_who_is_who_on_a_stop(serve_own):
     """A stop lets an answer end that is on its way."""
     server = serve_own("fixtures.plain:application")
-    with httpx.Client(base_url=server.url, timeout=60) as client, client.stream("GET", "/events") as answer:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client, client.stream("GET", "/events") as answer:
         lines = answer.iter_text()
         assert next(lines) == ": hello\n\n"
-        httpx.get(server.url + "/publish?one")
+        httpx.get(server.url + "/publish?one", timeout=PATIENCE)
         assert next(lines) == "data: one\n\n"
         server.terminate()
     assert server.stop() == 0

@@ -7,6 +7,7 @@ import sqlite3
 
 import httpx
 import pytest
+from harness import PATIENCE
 from websockets.sync.client import connect
 
 
@@ -17,7 +18,7 @@ def test_datasette(serve_own, tmp_path):
     database.commit()
     database.close()
     server = serve_own("fixtures.datasette_site:application", environment=(("DATABASE", str(tmp_path / "shop.db")),))
-    with httpx.Client(base_url=server.url, timeout=60, follow_redirects=True) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, follow_redirects=True) as client:
         assert "shop" in client.get("/").text
         rows = client.get("/shop/notes.json", params={"_shape": "array", "_size": "max"}).json()
         assert [row["text"] for row in rows] == [f"note {i}" for i in range(1000)]
@@ -37,7 +38,7 @@ def test_datasette(serve_own, tmp_path):
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_strawberry(serve, interface):
     server = serve(f"fixtures.graphql_site:{interface}")
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         for query, want in (
             ('{ hello(name: "world") }', {"hello": "Hello, world!"}),
             ("mutation { add(a: 40, b: 2) }", {"add": 42}),
@@ -49,12 +50,12 @@ def test_strawberry(serve, interface):
 
 def test_a_subscription(serve):
     url = serve("fixtures.graphql_site:asgi").url.replace("http", "ws") + "/"
-    with connect(url, subprotocols=["graphql-transport-ws"]) as socket:
+    with connect(url, subprotocols=["graphql-transport-ws"], open_timeout=PATIENCE) as socket:
         assert socket.subprotocol == "graphql-transport-ws"
         socket.send(json.dumps({"type": "connection_init"}))
-        assert json.loads(socket.recv(timeout=60))["type"] == "connection_ack"
+        assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "connection_ack"
         query = {"query": "subscription { count(to: 3) }"}
         socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": query}))
-        got = [json.loads(socket.recv(timeout=60)) for _ in range(4)]
+        got = [json.loads(socket.recv(timeout=PATIENCE)) for _ in range(4)]
     assert [message["payload"]["data"]["count"] for message in got[:3]] == [0, 1, 2]
     assert got[3]["type"] == "complete"

@@ -89,7 +89,7 @@ def test_tutorial_get_only(serve):
         assert session.get(server.url + "/a/b%20c").text == "You asked for /a/b c\n"
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             answer = session.request(
-                method, server.url + "/", data=b"content" if method != "DELETE" else None, timeout=20
+                method, server.url + "/", data=b"content" if method != "DELETE" else None, timeout=60
             )
             assert (answer.status_code, answer.text) == (501, "Only GET is implemented.\n")
         assert session.head(server.url + "/").status_code == 501

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from harness import PATIENCE
 from harness.client import Answer
 from harness.operations import digest, perform
 from harness.server import Server, eventually
@@ -277,7 +278,7 @@ def test_expect_when_streamed_is_answered_at_the_first_read(streaming, signal):
         connection.socket.settimeout(0.2)
         with pytest.raises(TimeoutError):
             connection.read_line()
-        connection.socket.settimeout(20)
+        connection.socket.settimeout(PATIENCE)
         signal.say()
         assert connection.read_line() == b"HTTP/1.1 100 Continue"
         assert connection.read_fields() == []

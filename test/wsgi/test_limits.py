@@ -5,10 +5,13 @@ from __future__ import annotations
 import select
 
 import pytest
+from harness import PATIENCE
 from harness.client import Truncated
+from harness.server import eventually
 from harness.signals import Signal
 
-TIMEOUT = (("RICKHOUSE_REQUEST_TIMEOUT", "1500ms"), ("RICKHOUSE_REQUEST_GRACE", "5s"))
+TIMEOUT = (("RICKHOUSE_REQUEST_TIMEOUT", "3s"), ("RICKHOUSE_REQUEST_GRACE", "60s"))
+STEPS = 800  # of 5 ms at least: together more than the limit
 
 
 def test_an_application_that_does_not_answer_gives_504(serve, signal):
@@ -34,9 +37,9 @@ def test_an_answer_that_goes_on_is_not_cut(serve, signal):
     """The limit is of standing still, not of the whole."""
     server = serve("fixtures.site:application", settings=TIMEOUT)
     with server.connect() as connection:
-        connection.send(server.encode(f"/endless?signal={signal.port}&limit=400"))  # 400 times 5 ms, at least
+        connection.send(server.encode(f"/endless?signal={signal.port}&limit={STEPS}"))
         signal.say()
-        assert len(connection.read_answer().body) == len(b"first") + 400 * 10
+        assert len(connection.read_answer().body) == len(b"first") + STEPS * 10
 
 
 def test_siblings_of_a_stuck_thread_finish(serve, signal):
@@ -44,10 +47,10 @@ def test_siblings_of_a_stuck_thread_finish(serve, signal):
     with Signal() as slow, server.connect() as stuck, server.connect() as working:
         stuck.send(server.encode(f"/wait?signal={signal.port}"))
         assert signal.wait() == "called"
-        working.send(server.encode(f"/endless?signal={slow.port}&limit=400"))
+        working.send(server.encode(f"/endless?signal={slow.port}&limit={STEPS}"))
         slow.say()
         assert stuck.read_answer().status == 504
-        assert len(working.read_answer().body) == len(b"first") + 400 * 10
+        assert len(working.read_answer().body) == len(b"first") + STEPS * 10
     assert server.request("/hello").body == b"hello\n"
 
 
@@ -59,7 +62,7 @@ def test_a_full_queue_gives_503(serve, signal):
         waiting = [server.connect() for _ in range(60)]
         for connection in waiting:
             connection.send(server.encode("/hello", close=True))
-        ready, _, _ = select.select([connection.socket for connection in waiting], [], [], 20)
+        ready, _, _ = select.select([connection.socket for connection in waiting], [], [], PATIENCE)
         refused = next(connection for connection in waiting if connection.socket in ready)
         waiting.remove(refused)
         with refused:
@@ -69,14 +72,14 @@ def test_a_full_queue_gives_503(serve, signal):
         signal.say("done")
         assert busy.read_answer().body == b"done"
         answers = [connection.read_answer().status for connection in waiting]
-        assert set(answers) == {200, 503}
+        assert 200 in answers
+        assert set(answers) <= {200, 503}
         for connection in waiting:
             connection.close()
 
 
 def test_nobody_waits_for_ever(serve, signal):
     server = serve("fixtures.site:application", settings=(("RICKHOUSE_QUEUE_DEADLINE", "1s"),))
-    assert server.request("/hello").body == b"hello\n"
     with server.connect() as busy:
         busy.send(server.encode(f"/wait?signal={signal.port}"))
         assert signal.wait() == "called"
@@ -85,4 +88,4 @@ def test_nobody_waits_for_ever(serve, signal):
         assert int(answer.get("Retry-After")) > 0
         signal.say("done")
         assert busy.read_answer().body == b"done"
-    assert server.request("/hello").body == b"hello\n"
+    assert eventually(lambda: server.request("/hello").body == b"hello\n")

@@ -9,7 +9,7 @@ import signal as signals
 import sys
 
 import pytest
-from harness.server import eventually
+from harness.server import STOP_TIMEOUT, eventually
 
 
 def marked(word: str) -> str:
@@ -139,12 +139,12 @@ def test_sigterm_finishes_what_runs(serve_own, signal):
         connection.send(server.encode(f"/wait?signal={signal.port}"))
         assert signal.wait() == "called"
         os.kill(server.process.pid, signals.SIGTERM)
-        assert eventually(lambda: refused(server), 20)
+        assert eventually(lambda: refused(server))
         signal.say("finished")
         answer = connection.read_answer()
         assert answer.body == b"finished"
         assert connection.closed()
-    assert server.process.wait(20) == 0
+    assert server.process.wait(STOP_TIMEOUT) == 0
 
 
 def refused(server) -> bool:
@@ -160,17 +160,17 @@ def test_sigint_stops_as_well(serve_own):
     server = serve_own("fixtures.site:application")
     assert server.request("/hello").status == 200
     os.kill(server.process.pid, signals.SIGINT)
-    assert server.process.wait(20) == 0
+    assert server.process.wait(STOP_TIMEOUT) == 0
 
 
 @pytest.mark.linux
 def test_workers_do_not_outlive_a_killed_front(pool):
     server = pool.own("fixtures.site:application", workers=2)
     try:
-        assert len(server.family()) >= 3
+        assert eventually(lambda: len(server.family()) >= 3), server.family()
         os.kill(server.process.pid, signals.SIGKILL)
-        server.process.wait(20)
-        assert eventually(lambda: not server.family(), 20), server.family()
+        server.process.wait(STOP_TIMEOUT)
+        assert eventually(lambda: not server.family()), server.family()
     finally:
         server.kill()
         server.remove()

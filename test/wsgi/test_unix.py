@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from harness import PATIENCE
 from harness.client import Connection
 
 
@@ -23,7 +24,7 @@ def ask(path: Path, octets: bytes):
     """Send a request to the socket and return the answer."""
     connection = Connection.__new__(Connection)
     connection.socket, connection.buffer = socket.socket(socket.AF_UNIX), b""
-    connection.socket.settimeout(20)
+    connection.socket.settimeout(PATIENCE)
     with connection:
         connection.socket.connect(str(path))
         connection.send(octets)

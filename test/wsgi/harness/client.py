@@ -7,7 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
-TIMEOUT = 20.0
+from harness import PATIENCE
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)")
 _FIELD_LINE = re.compile(
@@ -54,7 +54,7 @@ class Answer:
 class Connection:
     """One TCP connection to the server. Every wait ends after `timeout` seconds with an error."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = TIMEOUT) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = PATIENCE) -> None:
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""

@@ -15,15 +15,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import PATIENCE
 from harness.client import Answer, Connection
 
 SUITE = Path(__file__).resolve().parents[1]
 ROOT = SUITE.parents[1]
 BINARY = ROOT / "bin" / "rickhouse"
-START_TIMEOUT = 60.0
-STOP_TIMEOUT = 30.0
+STOP_TIMEOUT = 1.5 * PATIENCE
 _URL = re.compile(r"http://127\.0\.0\.1:([1-9][0-9]*)")
 _TOKEN = "WSGI_SUITE_TOKEN"
+# Limits of clients and of the queue, where a test is not about them: a busy machine is slow for everybody.
+_PATIENT = {
+    f"RICKHOUSE_{name}": f"{PATIENCE:.0f}s"
+    for name in ("HEADER_TIMEOUT", "MIN_RATE_GRACE", "QUEUE_DEADLINE", "SHUTDOWN_TIMEOUT")
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Spec:
     config: str = ""
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20.0) -> object:
+def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> object:
     """Poll until the condition holds; return what it gave, at last whatever it is."""
     deadline, pause = time.monotonic() + seconds, 0.0005
     while not (value := condition()):
@@ -61,7 +66,7 @@ def rickhouse(spec: Spec, python: str, folder: Path) -> tuple[list[str], dict[st
         file.write_text(spec.config, encoding="utf-8")
         command += ["-c", str(file)]
     command += spec.arguments
-    return command, {"RICKHOUSE_TWIN": spec.twin, **dict(spec.settings)}
+    return command, {"RICKHOUSE_TWIN": spec.twin, **_PATIENT, **dict(spec.settings)}
 
 
 def gunicorn(spec: Spec, python: str, folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -118,13 +123,13 @@ class Server:
     def log_size(self) -> int:
         return (self.folder / "log").stat().st_size
 
-    def wait_log(self, pattern: str, since: int = 0, seconds: float = 20.0) -> re.Match[str]:
+    def wait_log(self, pattern: str, since: int = 0, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the log matches; fails with the log otherwise."""
         match = eventually(lambda: re.search(pattern, self.log(since)), seconds)
         assert isinstance(match, re.Match), f"{pattern!r} does not appear in the log:\n{self.log(since)}"
         return match
 
-    def connect(self, timeout: float = 20.0) -> Connection:
+    def connect(self, timeout: float = PATIENCE) -> Connection:
         return Connection(self.address, timeout)
 
     def request(
@@ -193,7 +198,7 @@ class Server:
             raise AssertionError(
                 f"{self.spec.target} did not stop within {STOP_TIMEOUT} s:\n{self.log()[-4000:]}"
             ) from None
-        left = [] if eventually(lambda: not self.family(), 5.0) else self.family()
+        left = [] if eventually(lambda: not self.family()) else self.family()
         self.kill()
         assert not left, f"{self.spec.target} left processes behind: {left}\n{self.log()[-4000:]}"
         return self.process.returncode
@@ -241,7 +246,7 @@ def launch(spec: Spec, python: str = sys.executable, kind: str = "rickhouse") ->
 def start(spec: Spec, python: str = sys.executable, kind: str = "rickhouse") -> Server:
     """Start a server and wait until it says where it listens."""
     server = launch(spec, python, kind)
-    match = eventually(lambda: _URL.search(server.log()) or server.process.poll() is not None, START_TIMEOUT)
+    match = eventually(lambda: _URL.search(server.log()) or server.process.poll() is not None, PATIENCE)
     if not isinstance(match, re.Match):
         server.kill()
         raise AssertionError(f"{spec.target} did not start (exit {server.process.returncode}):\n{server.log()}")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import select
 import socket
 
-TIMEOUT = 20.0
+from harness import PATIENCE
 
 
 class Line:
     """The application's side."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self._file = self._socket.makefile("rb")
 
     def say(self, word: str) -> None:
@@ -42,7 +42,7 @@ class Signal:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(TIMEOUT)
+        self._listener.settimeout(PATIENCE)
         self.port: int = self._listener.getsockname()[1]
         self._peer: socket.socket | None = None
         self._file = None
@@ -60,7 +60,7 @@ class Signal:
     def _connected(self) -> socket.socket:
         if self._peer is None:
             self._peer, _ = self._listener.accept()
-            self._peer.settimeout(TIMEOUT)
+            self._peer.settimeout(PATIENCE)
             self._file = self._peer.makefile("rb", buffering=0)
         return self._peer
 
@@ -88,5 +88,5 @@ class Signal:
             except BlockingIOError:
                 return words
             with peer, peer.makefile("rb") as file:
-                peer.settimeout(TIMEOUT)
+                peer.settimeout(PATIENCE)
                 words.append(file.readline().decode().strip())
