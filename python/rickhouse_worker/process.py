@@ -166,7 +166,10 @@ class Start:
         except TargetError as error:
             self._failed("target", str(error), "")
         except BaseException as error:
-            self._failed("import", report.one_line(error), report.trace(error))
+            line = report.one_line(error)
+            if isinstance(error, ModuleNotFoundError):
+                line += f", for {sys.executable}: --python names another interpreter, or a virtual environment"
+            self._failed("import", line, report.trace(error))
 
     def _ready(self, twin: str, recall: bool, interface: str, static: list[dict[str, str]]) -> None:
         ready = {

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterable
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 _DEFAULTS = ("application", "app")
@@ -38,6 +38,11 @@ def load(target: str, directory: str, interface: str) -> Found:
     if not callable(app):
         raise TargetError(
             f"{name}:{path} is not callable: it is {_article(type(app).__qualname__)}, not an application"
+        )
+    if not (_takes(app, 2) or _takes(app, 3)):
+        hint = f"; if it makes one, write '{name}:{path}()'" if _takes(app, 0) else ""
+        raise TargetError(
+            f"{name}:{path} cannot be called as an application is, with two arguments (WSGI) or three (ASGI){hint}"
         )
     return Found(app, _interface(app, f"{name}:{path}", interface))
 
@@ -91,7 +96,24 @@ def _attribute(module: ModuleType, name: str, path: str) -> Any:
 def _call(factory: Any, target: str) -> Any:
     if not callable(factory):
         raise TargetError(f"{target!r} calls something that is not callable: leave out the parentheses")
+    if not _takes(factory, 0):
+        raise TargetError(
+            f"{target!r} calls a function that needs arguments, {inspect.signature(factory)}: write a module that calls"
+            " it, and name what it returned there"
+        )
     return factory()
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Whether it can be called with so many arguments, as far as that can be told for sure: of anything but a plain
+    function another one may stand before it."""
+    if type(function) not in (FunctionType, MethodType) or hasattr(function, "__signature__"):
+        return True
+    try:
+        inspect.signature(function, follow_wrapped=False).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _near(name: str, names: Iterable[str]) -> str:

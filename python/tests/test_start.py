@@ -26,6 +26,8 @@ class holder:
     app = staticmethod(application)
 def factory():
     return application
+def configured(settings):
+    return application
 def failing():
     raise RuntimeError("the factory failed")
 number = 5
@@ -62,6 +64,9 @@ def with_defaults(environ, start_response, extra=None): ...
 def anything(*args): ...
 def bound(extra, environ, start_response): ...
 bound_wsgi = functools.partial(bound, 1)
+wrapped_wsgi = functools.wraps(factory)(lambda *args: application(*args))
+def claims(*args): ...
+claims.__signature__ = __import__("inspect").signature(factory)
 """
 
 
@@ -113,6 +118,12 @@ def test_targets(start: Start, folder: Path, target: str, body: bytes) -> None:
         ("bare", "module 'bare' has neither 'application' nor 'app': name the attribute, as in bare:handler"),
         ("shop:number", "shop:number is not callable: it is an int, not an application"),
         ("shop:number()", "'shop:number()' calls something that is not callable: leave out the parentheses"),
+        ("shop:factory", "shop:factory cannot be called as an application is, with two arguments (WSGI) or three"
+                         " (ASGI); if it makes one, write 'shop:factory()'"),
+        ("shop:configured", "shop:configured cannot be called as an application is, with two arguments (WSGI) or three"
+                            " (ASGI)"),
+        ("shop:configured()", "'shop:configured()' calls a function that needs arguments, (settings): write a module"
+                              " that calls it, and name what it returned there"),
         ("shop:", "'shop:' is not a target: it must be like module:attribute"),
         ("shop.py", "there is no module 'shop.py' in {folder}/shop, nor elsewhere on sys.path of {python}"),
         ("", "'' is not a target: it must be like module:attribute"),
@@ -132,7 +143,8 @@ def test_wrong_targets(start: Start, folder: Path, target: str, error: str) -> N
 @pytest.mark.parametrize(
     ("target", "error", "last"),
     [
-        ("broken", "ModuleNotFoundError: No module named 'no_such_module_at_all'", "broken.py\", line 2"),
+        ("broken", "ModuleNotFoundError: No module named 'no_such_module_at_all', for {python}: --python names another"
+                   " interpreter, or a virtual environment", "broken.py\", line 2"),
         ("syntax", "SyntaxError: ", "syntax.py\", line 1"),
         ("exits", "SystemExit: not today", "exits.py\", line 2"),
         ("raises", "ValueError: while importing", "raises.py\", line 2"),
@@ -142,7 +154,7 @@ def test_wrong_targets(start: Start, folder: Path, target: str, error: str) -> N
 def test_failing_imports(start: Start, folder: Path, target: str, error: str, last: str) -> None:
     failure = start(target, directory=folder).failed()
     assert failure["phase"] == "import"
-    assert failure["error"].startswith(error)
+    assert failure["error"].startswith(error.format(python=os.path.abspath(sys.executable)))
     assert last in failure["traceback"]
     assert "rickhouse_worker" not in failure["traceback"]
     assert "importlib" not in failure["traceback"]
@@ -163,6 +175,8 @@ def test_failing_imports(start: Start, folder: Path, target: str, error: str, la
         ("anything", "wsgi"),
         ("WSGIClass", "wsgi"),
         ("bound_wsgi", "wsgi"),
+        ("wrapped_wsgi", "wsgi"),
+        ("claims", "wsgi"),
     ],
 )
 def test_interfaces(start: Start, folder: Path, target: str, interface: str) -> None:
