@@ -2,15 +2,18 @@ package app
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
+	"syscall"
 
 	"rickhouse/internal/config"
 )
 
-// contents are the digests of files that routes name, by their paths.
+// contents are the digests of files that routes name, by their paths, and which
+// folders these are.
 type contents map[string][sha256.Size]byte
 
 // contentsOf reads files. One that cannot be read has no digest: whoever needs it
@@ -29,7 +32,14 @@ func contentsOf(names []string) contents {
 }
 
 func digest(name string) (sum [sha256.Size]byte, err error) {
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+	info, err := os.Stat(name)
+	if err != nil {
+		return sum, err
+	}
+	if at, ok := info.Sys().(*syscall.Stat_t); ok && info.IsDir() {
+		return sha256.Sum256(fmt.Append(nil, at.Dev, " ", at.Ino)), nil
+	}
+	if !info.Mode().IsRegular() {
 		return sum, os.ErrInvalid
 	}
 	f, err := os.Open(name)
@@ -50,6 +60,11 @@ func routeContents(cfg config.Server) contents {
 	var names []string
 	for _, r := range cfg.Routes {
 		names = append(append(names, r.Chain.Files()...), r.Proxy.Files()...)
+		for _, folder := range []string{r.Files.Files, r.Handover.XSendfile} {
+			if folder != "" {
+				names = append(names, folder)
+			}
+		}
 	}
 	return contentsOf(names)
 }
@@ -61,7 +76,8 @@ type named[C any] struct {
 	files contents
 }
 
-// changes are the files that g has read and that now have other content.
+// changes are the files that g has read and that now have other content, and folders
+// in whose place there is another one.
 func (g *generation) changes(now contents) []config.Change {
 	var changes []config.Change
 	for _, name := range slices.Sorted(maps.Keys(now)) {

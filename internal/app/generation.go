@@ -1,12 +1,9 @@
 package app
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"rickhouse/internal/back/forward"
-	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/route"
@@ -84,18 +81,6 @@ func (g *generation) app(name string) exchange.Handler {
 		}
 	}
 	return nil // config makes sure that there is one
-}
-
-// openFiles makes r answer with the files of c.
-func (s *server) openFiles(g *generation, c config.Route, r *route.Route) error {
-	h, err := static.New(c.Files, s.filePool())
-	if err != nil {
-		return fmt.Errorf("files = %q: %w", c.Files.Files, err)
-	}
-	g.parts = append(g.parts, &part{value: h, users: 1, close: h.Close}) // it knows the routes below: one for each router
-	r.Name, r.Mounted = "files", strings.HasSuffix(c.Path, "/*")
-	r.Passing = h.Before
-	return nil
 }
 
 // use has g answer from now on, on every lane. What answered before is retired

@@ -15,12 +15,15 @@ import (
 func (s *server) handover(g *generation, c config.Route, r *route.Route) error {
 	parts := handover.Parts{Rights: g.rights(c.App)}
 	if dir := c.Handover.XSendfile; dir != "" {
-		files, err := static.NewNamed(dir, parts.Rights, s.filePool())
+		cfg, err := static.NamedFolder(dir)
 		if err != nil {
 			return fmt.Errorf("x_sendfile = %q: %w", dir, err)
 		}
-		g.parts = append(g.parts, &part{value: files, users: 1, close: files.Close})
-		parts.File = files.Serve
+		folder, err := s.openFolder(g, identity(c.Config), cfg, parts.Rights)
+		if err != nil {
+			return fmt.Errorf("x_sendfile = %q: %w", dir, err)
+		}
+		parts.File = static.NewNamed(folder, s.filePool()).Serve
 	}
 	if c.Handover.XAccelRedirect {
 		parts.Redirect = exchange.HandlerFunc(func(x *exchange.Exchange) { g.router.Serve(x) })
@@ -48,14 +51,6 @@ func rightsOf(id *worker.Identity) *exchange.Rights {
 		return nil
 	}
 	return &exchange.Rights{UID: id.UID, GID: id.GID, Groups: id.Groups}
-}
-
-// filePool returns what looks for files.
-func (s *server) filePool() *static.Pool {
-	if s.pool == nil {
-		s.pool = static.NewPool()
-	}
-	return s.pool
 }
 
 // guard keeps clients from r if it is internal.

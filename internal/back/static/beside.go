@@ -42,14 +42,14 @@ func (b *Beside) Add(path, folder string) error {
 	if len(path) < 3 || !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") {
 		return fmt.Errorf("%q is not a path below which there could be files", path)
 	}
-	var h *Handler
+	cfg := Config{Files: folder, Symlinks: true, Try: []string{pathName, next}}
+	var d *Folder
 	var err error
-	if wrong := with(b.rights, func() {
-		h, err = New(Config{Files: folder, Symlinks: true, Try: []string{pathName, next}}, b.pool)
-	}); wrong != nil || err != nil {
+	if wrong := with(b.rights, func() { d, err = OpenFolder(cfg.Folder(), nil) }); wrong != nil || err != nil {
 		return errors.Join(wrong, err)
 	}
-	h.root.rights = b.rights
+	d.root.rights = b.rights
+	h := New(cfg, d, b.pool)
 	h.cfg.Index = nil
 	taken := len(path) - 1
 	h.Before(exchange.HandlerFunc(func(x *exchange.Exchange) {
@@ -74,7 +74,7 @@ func (b *Beside) Close() error {
 	var errs []error
 	if places := b.places.Swap(nil); places != nil {
 		for _, p := range *places {
-			errs = append(errs, p.files.Close())
+			errs = append(errs, p.files.folder.Close())
 		}
 	}
 	return errors.Join(errs...)

@@ -25,6 +25,9 @@
 // chunk at a time. A chunk that is not in the page cache, as far as preadv2 with
 // RWF_NOWAIT can tell of its ends, is read by the Pool first.
 //
+// A Folder is what is kept, a Handler how it is answered with: the fields, and which
+// names are tried. So a Folder can outlive a Handler whose settings change.
+//
 // # Changes
 //
 // What is kept is looked at again once it is a second old. Where inotify tells what

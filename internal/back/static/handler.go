@@ -1,7 +1,6 @@
 package static
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,40 +13,32 @@ import (
 // Handler answers with the files of one folder. Any number of Executors may use
 // it. What follows Route.ScriptName in Request.Path names the file.
 type Handler struct {
-	cfg   Config
-	pool  *Pool
-	next  exchange.Handler
-	root  *root
-	cache *cache
-	try   []string
-	pass  bool // try ends in next
-	// watcher tells what changes below the folder; nil where the kernel cannot.
-	watcher *watcher
-	views   views
+	cfg    *Config
+	folder *Folder
+	pool   *Pool
+	next   exchange.Handler
+	try    []string
+	pass   bool // try ends in next
 	// resident is resident, or what a test puts in its place.
 	resident func(f *os.File, offset, n int64) bool
 }
 
-// New opens the folder of a valid Config. pool does what may block.
-func New(cfg Config, pool *Pool) (*Handler, error) {
+// New makes a Handler of a valid Config and the folder that it names, which stays the
+// caller's. pool does what may block.
+func New(cfg Config, folder *Folder, pool *Pool) *Handler {
 	cfg = cfg.WithDefaults()
-	h := &Handler{cfg: cfg, pool: pool, cache: newCache(int64(cfg.FilesMemory)), try: cfg.Try, resident: resident}
+	h := &Handler{cfg: &cfg, folder: folder, pool: pool, try: cfg.Try, resident: resident}
 	if last := len(h.try) - 1; h.try[last] == next {
 		h.try, h.pass = h.try[:last], true
 	}
-	var err error
-	if h.root, err = openRoot(cfg.Files, cfg.Symlinks); err != nil {
-		return nil, fmt.Errorf("open the folder of files: %w", err)
-	}
-	h.watch()
-	return h, nil
+	return h
 }
 
-// watch has what changes told, but where links lead to: nobody tells that.
-func (h *Handler) watch() {
-	if !h.cfg.Symlinks {
-		h.watcher = newWatcher(h.root, h.cache.now)
-	}
+// as returns h with the rights of somebody else.
+func (h *Handler) as(r *exchange.Rights) *Handler {
+	v := *h
+	v.folder = h.folder.as(r)
+	return &v
 }
 
 // Before sets who gets what a Try that ends in "next" leaves, and returns h. It is
@@ -55,14 +46,6 @@ func (h *Handler) watch() {
 func (h *Handler) Before(next exchange.Handler) exchange.Handler {
 	h.next = next
 	return h
-}
-
-// Close closes the folder. Nothing may be served any more.
-func (h *Handler) Close() error {
-	h.views.close()
-	h.watcher.close()
-	h.cache.close()
-	return h.root.close()
 }
 
 // allow are the methods that files know.
@@ -98,7 +81,7 @@ func (h *Handler) Serve(x *exchange.Exchange) {
 		return
 	}
 	l := lookup{h, name, slash}
-	if e := l.find(h.cache.fresh); e != nil {
+	if e := l.find(h.folder.cache.fresh); e != nil {
 		h.answer(x, e, l, 0)
 		return
 	}
@@ -183,7 +166,10 @@ func (h *Handler) ask(x *exchange.Exchange, l lookup, tries int) {
 	x.Server = waiting{}
 	home := x.Executor
 	done := h.pool.do(func() {
-		e := l.find(h.load)
+		e := l.find(h.folder.load)
+		if e.kind == file {
+			h.dress(e)
+		}
 		home.Post(exchange.TaskFunc(func() { h.answer(x, e, l, tries) }))
 	})
 	if !done {
@@ -201,7 +187,7 @@ func errOverload() error {
 func (h *Handler) answer(x *exchange.Exchange, e *entry, l lookup, tries int) {
 	switch e.kind {
 	case file:
-		h.send(x, e, l, tries)
+		h.send(x, h.dress(e), l, tries)
 	case toSlash:
 		addSlash(x)
 	case failed:

@@ -301,8 +301,8 @@ func TestForbiddenAndSpecialFiles(t *testing.T) {
 func TestChangesAreSeen(t *testing.T) {
 	dir := folder(t, map[string]string{"a": "one", "large": strings.Repeat("a", 100_000)})
 	h := serve(t, Config{Files: dir})
-	h.watcher.close()
-	h.watcher = nil
+	h.folder.watcher.close()
+	h.folder.watcher = nil
 	first := ask(t, h, "GET", "", "/a")
 	write := func(name, content string) {
 		t.Helper()
@@ -323,7 +323,7 @@ func TestChangesAreSeen(t *testing.T) {
 
 	// A large file that is not held open is looked at when it is opened.
 	ask(t, h, "GET", "", "/large")
-	h.cache.known("large").release(nil)
+	h.folder.cache.known("large").release(nil)
 	write("large", strings.Repeat("b", 200_000))
 	if d := ask(t, h, "GET", "", "/large"); d.status != 200 || d.content.Len() != 200_000 || d.files != 1 {
 		t.Errorf("a large file that has changed: %d, %d octets", d.status, d.content.Len())
@@ -350,9 +350,9 @@ func TestChangesAreSeen(t *testing.T) {
 
 // age makes all that is known older.
 func (h *Handler) age(by time.Duration) {
-	h.cache.mu.Lock()
-	defer h.cache.mu.Unlock()
-	for _, e := range h.cache.items {
+	h.folder.cache.mu.Lock()
+	defer h.folder.cache.mu.Unlock()
+	for _, e := range h.folder.cache.items {
 		e.Value.(*item).checked -= by
 	}
 }
@@ -368,16 +368,16 @@ func TestMemoryIsBounded(t *testing.T) {
 			if d := ask(t, h, "GET", "", "/"+name); d.content.String() != files[name] {
 				t.Errorf("%s: %d octets", name, d.content.Len())
 			}
-			if h.cache.size > 200_000 || int64(len(h.cache.items)) != int64(h.cache.order.Len()) {
-				t.Fatalf("%d octets in %d items", h.cache.size, len(h.cache.items))
+			if h.folder.cache.size > 200_000 || int64(len(h.folder.cache.items)) != int64(h.folder.cache.order.Len()) {
+				t.Fatalf("%d octets in %d items", h.folder.cache.size, len(h.folder.cache.items))
 			}
 		}
 	}
 	for i := range 1000 {
 		ask(t, h, "GET", "", "/missing"+strings.Repeat("x", i%100))
 	}
-	if h.cache.size > 200_000 {
-		t.Errorf("%d octets", h.cache.size)
+	if h.folder.cache.size > 200_000 {
+		t.Errorf("%d octets", h.folder.cache.size)
 	}
 }
 
@@ -401,8 +401,8 @@ func TestOpenFilesAreBounded(t *testing.T) {
 			if d := ask(t, h, "GET", "", "/"+name, "Range: bytes=0-1,3-4"); d.status != 206 || d.files != 2 {
 				t.Fatalf("%s: %d, %d files", name, d.status, d.files)
 			}
-			if h.cache.files > maxFiles {
-				t.Fatalf("%d files are held", h.cache.files)
+			if h.folder.cache.files > maxFiles {
+				t.Fatalf("%d files are held", h.folder.cache.files)
 			}
 		}
 		h.age(validity)
@@ -411,10 +411,10 @@ func TestOpenFilesAreBounded(t *testing.T) {
 		t.Errorf("%d more descriptors", n)
 	}
 	h.age(2 * idle)
-	if ask(t, h, "GET", "", "/0"); h.cache.files != 1 {
-		t.Errorf("%d files are held that nobody asks for", h.cache.files-1)
+	if ask(t, h, "GET", "", "/0"); h.folder.cache.files != 1 {
+		t.Errorf("%d files are held that nobody asks for", h.folder.cache.files-1)
 	}
-	h.cache.close()
+	h.folder.cache.close()
 	if n := descriptors() - before; n != 0 {
 		t.Errorf("%d descriptors are left", n)
 	}

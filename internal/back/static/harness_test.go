@@ -153,14 +153,15 @@ func serve(t *testing.T, c Config) *Handler {
 		t.Fatal(err)
 	}
 	pool := NewPool()
-	h, err := New(c, pool)
+	folder, err := OpenFolder(c.Folder(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h := New(c, folder, pool)
 	h.Before(exchange.HandlerFunc(func(x *exchange.Exchange) { x.Answer(299, "next\n") }))
 	t.Cleanup(func() {
 		pool.Close()
-		if err := h.Close(); err != nil {
+		if err := folder.Close(); err != nil {
 			t.Error(err)
 		}
 	})

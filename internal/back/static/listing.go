@@ -18,21 +18,21 @@ import (
 const maxListed = 10000
 
 // list makes the page that shows a folder, as a file of its own. It blocks.
-func (h *Handler) list(folder string) *entry {
-	f, err := h.root.open(folder)
+func (d *Folder) list(folder string) *entry {
+	f, err := d.root.open(folder)
 	if err != nil {
 		if absent(err) {
 			return &entry{}
 		}
-		return &entry{kind: failed, err: h.root.openError(folder, err)}
+		return &entry{kind: failed, err: d.root.openError(folder, err)}
 	}
 	defer func() { _ = f.Close() }()
 	// What cannot be read any more is left out, as is what a folder this large has
 	// beyond its bound.
 	items, _ := f.ReadDir(maxListed)
 	var rows []row
-	for _, d := range items {
-		if r, ok := h.row(folder, d); ok {
+	for _, item := range items {
+		if r, ok := d.row(folder, item); ok {
 			rows = append(rows, r)
 		}
 	}
@@ -65,19 +65,19 @@ type row struct {
 }
 
 // row describes what is shown of an item, and reports false if nothing is.
-func (h *Handler) row(folder string, d fs.DirEntry) (row, bool) {
-	if hidden(d.Name()) {
+func (d *Folder) row(folder string, item fs.DirEntry) (row, bool) {
+	if hidden(item.Name()) {
 		return row{}, false
 	}
-	// d would look from the current folder.
-	info, err := h.root.Lstat(path.Join(folder, d.Name()))
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 && h.cfg.Symlinks {
-		info, err = h.root.Stat(path.Join(folder, d.Name()))
+	// item would look from the current folder.
+	info, err := d.root.Lstat(path.Join(folder, item.Name()))
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 && d.cfg.Symlinks {
+		info, err = d.root.Stat(path.Join(folder, item.Name()))
 	}
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
 		return row{}, false
 	}
-	return row{d.Name(), info.IsDir(), info.Size(), info.ModTime()}, true
+	return row{item.Name(), info.IsDir(), info.Size(), info.ModTime()}, true
 }
 
 const listingHead = `<!doctype html>

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +18,14 @@ import (
 	"rickhouse/internal/exchange"
 )
 
-// entry is what is at a name below the folder. It does not change.
+// entry is what is at a name below the folder. It does not change, but for how it was
+// dressed last.
 type entry struct {
 	kind     kind
 	variants []variant // of a file or a listing: itself, then its encodings
 	err      error     // why it failed
 	cost     int64     // octets of memory, about
+	dressed  atomic.Pointer[dressed]
 }
 
 type kind uint8
@@ -47,7 +49,7 @@ type variant struct {
 	content  []byte // nil if the file is to be sent
 	open     *held  // nil if content is not
 	// fields are those of 200: Content-Type comes first, Accept-Ranges last. short
-	// are those of 304.
+	// are those of 304. A file gets them by dress.
 	fields, short []exchange.Field
 }
 
@@ -59,37 +61,37 @@ const (
 )
 
 // load asks the disk what is at name. It blocks.
-func (h *Handler) load(name string) *entry {
-	asked := h.cache.now()
-	w := h.watcher.watch(parent(name))
+func (d *Folder) load(name string) *entry {
+	asked := d.cache.now()
+	w := d.watcher.watch(parent(name))
 	var e *entry
-	if err := h.root.do(func() { e = h.look(name, h.cache.known(name)) }); err != nil {
-		e = &entry{kind: failed, err: h.root.openError(name, err)}
+	if err := d.root.do(func() { e = d.look(name, d.cache.known(name)) }); err != nil {
+		e = &entry{kind: failed, err: d.root.openError(name, err)}
 	}
 	e.cost = entryCost + int64(len(name))
 	for i := range e.variants {
 		e.cost += entryCost + int64(len(e.variants[i].content))
 	}
 	if e.kind == failed {
-		h.cache.drop(name)
+		d.cache.drop(name)
 	} else {
-		h.cache.put(name, e, asked, w)
+		d.cache.put(name, e, asked, w)
 	}
 	return e
 }
 
-func (h *Handler) look(name string, old *entry) *entry {
+func (d *Folder) look(name string, old *entry) *entry {
 	if folder, isListing := cutSlash(name); isListing {
-		return h.list(folder)
+		return d.list(folder)
 	}
-	v, k, err := h.variant(name, name, "", old)
+	v, k, err := d.variant(name, name, "", old)
 	if k != file {
 		return &entry{kind: k, err: err}
 	}
 	e := &entry{kind: file, variants: []variant{v}}
-	if !h.cfg.NoSiblings {
+	if !d.cfg.NoSiblings {
 		for _, c := range codings {
-			s, k, _ := h.variant(name, name+c.suffix, c.name, old)
+			s, k, _ := d.variant(name, name+c.suffix, c.name, old)
 			switch {
 			case k != file:
 			case !s.changed.Before(v.changed):
@@ -99,20 +101,17 @@ func (h *Handler) look(name string, old *entry) *entry {
 			}
 		}
 	}
-	for i := range e.variants {
-		h.describe(&e.variants[i], name, len(e.variants) > 1)
-	}
 	return e
 }
 
 // variant looks at one file. old is what was known of name.
-func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kind, err error) {
-	f, err := h.root.open(at)
+func (d *Folder) variant(name, at, coding string, old *entry) (v variant, k kind, err error) {
+	f, err := d.root.open(at)
 	if err != nil {
 		if absent(err) {
 			return v, missing, nil
 		}
-		return v, failed, h.root.openError(name, err)
+		return v, failed, d.root.openError(name, err)
 	}
 	held := false
 	defer func() {
@@ -123,7 +122,7 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return v, failed, h.root.openError(name, err)
+		return v, failed, d.root.openError(name, err)
 	case info.IsDir():
 		return v, directory, nil
 	case !info.Mode().IsRegular():
@@ -143,7 +142,7 @@ func (h *Handler) variant(name, at, coding string, old *entry) (v variant, k kin
 		return v, file, nil
 	}
 	if err := v.read(f); err != nil {
-		return v, failed, h.root.openError(name, err)
+		return v, failed, d.root.openError(name, err)
 	}
 	return v, file, nil
 }
@@ -194,36 +193,4 @@ func (e *entry) same(name string, info fs.FileInfo) *variant {
 
 func (v *variant) is(info fs.FileInfo) bool {
 	return v.size == info.Size() && v.changed.Equal(info.ModTime()) && info.Mode().IsRegular()
-}
-
-// describe makes the fields of v, which is at name, or encodes what is.
-func (h *Handler) describe(v *variant, name string, varies bool) {
-	var short []exchange.Field
-	add := func(name, value string) {
-		short = append(short, exchange.Field{Name: []byte(name), Value: []byte(value)})
-	}
-	add("ETag", v.etag)
-	if !v.modified.IsZero() && !v.modified.After(time.Now()) {
-		add("Last-Modified", v.modified.Format(http.TimeFormat))
-	}
-	if c := h.cfg.cacheControl(name); c != "" {
-		add("Cache-Control", c)
-	}
-	if varies {
-		add("Vary", "Accept-Encoding")
-	}
-	v.short = short[:len(short):len(short)]
-	fields := []exchange.Field{{Name: []byte("Content-Type"), Value: []byte(contentType(name))}}
-	fields = append(fields, short...)
-	if v.coding != "" {
-		fields = append(fields, exchange.Field{Name: []byte("Content-Encoding"), Value: []byte(v.coding)})
-	}
-	if slices.ContainsFunc(h.cfg.Download, func(pattern string) bool { return fits(pattern, name) }) {
-		fields = append(fields, exchange.Field{Name: []byte("Content-Disposition"), Value: []byte(disposition(name))})
-	}
-	v.fields = append(fields, acceptRanges())
-}
-
-func acceptRanges() exchange.Field {
-	return exchange.Field{Name: []byte("Accept-Ranges"), Value: []byte("bytes")}
 }

@@ -16,26 +16,20 @@ type Named struct {
 	dir string // absolute
 }
 
-// NewNamed opens a folder. pool does what may block. Files are opened with the given
-// rights, if any: those of whoever names them. The folder itself is not.
-func NewNamed(dir string, rights *exchange.Rights, pool *Pool) (*Named, error) {
-	if err := with(rights, func() {}); err != nil {
-		return nil, err
-	}
+// NamedFolder is the folder that a Named with files of dir needs.
+func NamedFolder(dir string) (FolderConfig, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("find the folder of files: %w", err)
+		return FolderConfig{}, fmt.Errorf("find the folder of files: %w", err)
 	}
-	h, err := New(Config{Files: abs, NoSiblings: true}, pool)
-	if err != nil {
-		return nil, err
-	}
-	h.root.rights = rights
-	return &Named{h, abs}, nil
+	return Config{Files: abs, NoSiblings: true}.Folder(), nil
 }
 
-// Close closes the folder. Nothing may be served any more.
-func (n *Named) Close() error { return n.h.Close() }
+// NewNamed answers with files of a NamedFolder, which stays the caller's. Its rights
+// are to be those of whoever names files. pool does what may block.
+func NewNamed(folder *Folder, pool *Pool) *Named {
+	return &Named{New(Config{Files: folder.cfg.Path}, folder, pool), folder.cfg.Path}
+}
 
 // Serve answers x, as a GET or HEAD, with the file at path: one that is absolute
 // has to be in the folder. Dot files are files like any other here.
@@ -46,7 +40,7 @@ func (n *Named) Serve(x *exchange.Exchange, path string) {
 		return
 	}
 	l := lookup{n.h, name, false}
-	if e := l.find(n.h.cache.fresh); e != nil {
+	if e := l.find(n.h.folder.cache.fresh); e != nil {
 		n.h.answer(x, e, l, 0)
 		return
 	}

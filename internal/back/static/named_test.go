@@ -7,18 +7,28 @@ import (
 	"rickhouse/internal/exchange"
 )
 
+func openNamed(t *testing.T, dir string, rights *exchange.Rights, pool *Pool) (*Named, *Folder) {
+	t.Helper()
+	cfg, err := NamedFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := OpenFolder(cfg, rights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewNamed(folder, pool), folder
+}
+
 func TestNamedFiles(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"a.txt": "a", "a.txt.gz": "packed", "sub/.dot": "dot", "link": "-> a.txt", "out": "-> /etc/passwd", "up": "-> sub", "empty/": "",
 	})
 	pool := NewPool()
-	n, err := NewNamed(dir, nil, pool)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n, folder := openNamed(t, dir, nil, pool)
 	t.Cleanup(func() {
 		pool.Close()
-		if err := n.Close(); err != nil {
+		if err := folder.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -60,7 +70,7 @@ func TestNamedFiles(t *testing.T) {
 			t.Errorf("%q: %d %q, want %d %q", c.path, d.status, d.content.String(), c.status, c.want)
 		}
 	}
-	if _, err := NewNamed(filepath.Join(dir, "nowhere"), nil, pool); err == nil {
+	if _, err := OpenFolder(FolderConfig{Path: filepath.Join(dir, "nowhere")}, nil); err == nil {
 		t.Error("a folder that is not there is opened")
 	}
 }

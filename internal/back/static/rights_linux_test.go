@@ -67,17 +67,14 @@ func TestFilesWithTheRightsOfAnother(t *testing.T) {
 	own(t, dir, 0, 0, 0o711, "blind")
 
 	pool := NewPool()
-	named, err := NewNamed(dir, rights, pool)
-	if err != nil {
-		t.Fatal(err)
-	}
+	named, opened := openNamed(t, dir, rights, pool)
 	beside := NewBeside(exchange.HandlerFunc(func(x *exchange.Exchange) { x.Answer(299, "next\n") }), rights, pool)
 	if err := beside.Add("/static/", dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		pool.Close()
-		if err := named.Close(); err != nil {
+		if err := opened.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := beside.Close(); err != nil {

@@ -73,7 +73,7 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 	done := h.pool.do(func() {
 		var f *os.File
 		var err error
-		if wrong := h.root.do(func() { f, err = h.openAgain(b.v) }); wrong != nil {
+		if wrong := h.folder.root.do(func() { f, err = h.folder.openAgain(b.v) }); wrong != nil {
 			err = wrong
 		}
 		home.Post(exchange.TaskFunc(func() {
@@ -81,7 +81,7 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 			case errors.Is(err, errChanged):
 				h.ask(x, l, tries+1)
 			case err != nil:
-				x.Fail(h.root.openError(b.v.name, err))
+				x.Fail(h.folder.root.openError(b.v.name, err))
 			default:
 				h.transfer(x, b, f)
 			}
@@ -93,8 +93,8 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 }
 
 // openAgain opens the file of v. It blocks.
-func (h *Handler) openAgain(v *variant) (*os.File, error) {
-	f, err := h.root.open(v.name)
+func (d *Folder) openAgain(v *variant) (*os.File, error) {
+	f, err := d.root.open(v.name)
 	switch {
 	case err == nil:
 	case absent(err):

@@ -19,9 +19,9 @@ func told(t *testing.T, h *Handler, name string) {
 
 // quiet reports whether nothing was told of what is at name since it was looked at.
 func (h *Handler) quiet(name string) bool {
-	h.cache.mu.Lock()
-	defer h.cache.mu.Unlock()
-	i := h.cache.items[name].Value.(*item)
+	h.folder.cache.mu.Lock()
+	defer h.folder.cache.mu.Unlock()
+	i := h.folder.cache.items[name].Value.(*item)
 	return i.watch.quietSince(i.checked)
 }
 
@@ -38,7 +38,7 @@ func watched(t *testing.T, dir string, c Config) *Handler {
 	}
 	c.Files = dir
 	h := serve(t, c)
-	if h.watcher == nil {
+	if h.folder.watcher == nil {
 		t.Skip("inotify is at its limit")
 	}
 	return h
@@ -115,7 +115,7 @@ func TestWhatIsQuietIsNotLookedAt(t *testing.T) {
 	if !h.quiet("a/x.css") {
 		t.Error("a change in another folder is one in this")
 	}
-	i := h.cache.items["a/x.css"].Value.(*item)
+	i := h.folder.cache.items["a/x.css"].Value.(*item)
 	for _, c := range []struct {
 		age   time.Duration
 		fresh bool
@@ -124,9 +124,9 @@ func TestWhatIsQuietIsNotLookedAt(t *testing.T) {
 			t.Errorf("fresh after %v: %v", c.age, got)
 		}
 	}
-	h.watcher.close()
+	h.folder.watcher.close()
 	if h.quiet("a/x.css") {
 		t.Error("quiet, and nobody is there to tell")
 	}
-	h.watcher = nil
+	h.folder.watcher = nil
 }
