@@ -96,7 +96,7 @@ class Server:
         kind = "asgi" if self.target.endswith("asgi") else "wsgi"
         self.file.write_text(
             f'bind = {json.dumps(self.bind)}\ntls = {{ cert = "cert.pem", key = "key.pem" }}\nhttp3 = true\n'
-            f'access_log = "combined"\n{settings}\n'
+            f'access_log = "combined"\nheader_timeout = "60s"\nmin_rate_grace = "60s"\n{settings}\n'
             f'[apps.web]\n{kind} = "{self.target}"\ndirectory = "{SUITE}"\npython = "{sys.executable}"\n{app}\n'
         )
 

@@ -189,7 +189,7 @@ class Life(unittest.TestCase):
     """Starting and stopping."""
 
     def test_stop_waits_for_answers(self) -> None:
-        server = Server("apps:asgi", 'shutdown_timeout = "20s"')
+        server = Server("apps:asgi", 'shutdown_timeout = "60s"')
         self.addCleanup(server.close)
 
         async def body() -> None:
