@@ -213,21 +213,54 @@ func (e *env) until(what string, f func() bool) {
 	})
 }
 
-// overdue waits until the application runs what c asked for, and makes that as old as
-// request_timeout lets it become.
-func (e *env) overdue(c *client) {
-	e.t.Helper()
-	e.until(c.name+" runs", func() bool {
-		for _, m := range e.app.members {
-			for _, j := range m.jobs {
-				if j != nil && j.x == c.x && (j.running || j.answering) {
-					j.progress -= int64(e.app.cfg.RequestTimeout)
-					return true
-				}
+// jobOf is what a worker holds for c, or nil. Call it on the home loop.
+func (e *env) jobOf(c *client) *job {
+	for _, m := range e.app.members {
+		for _, j := range m.jobs {
+			if j != nil && j.x == c.x {
+				return j
 			}
 		}
-		return false
+	}
+	return nil
+}
+
+// overdue waits until the application runs what c asked for, and makes that as old as
+// request_timeout lets it become, and so what the workers hold for others.
+func (e *env) overdue(c *client, others ...*client) {
+	e.t.Helper()
+	e.until(c.name+" runs", func() bool {
+		if j := e.jobOf(c); j == nil || !j.running && !j.answering {
+			return false
+		}
+		for _, c := range append(others, c) {
+			if j := e.jobOf(c); j != nil {
+				j.progress -= int64(e.app.cfg.RequestTimeout)
+			}
+		}
+		return true
 	})
+}
+
+// unhurried makes what c asked for overdue, and waits until the watch has looked: it
+// is the client that has to do something, so that it counts as new.
+func (e *env) unhurried(c *client) {
+	e.t.Helper()
+	e.overdue(c)
+	e.until(c.name+" is looked at", func() bool {
+		j := e.jobOf(c)
+		return j != nil && e.home.Now()-j.progress < int64(e.app.cfg.RequestTimeout)
+	})
+}
+
+// begin serves c and waits until content of its answer has come.
+func (e *env) begin(c *client) *client {
+	e.t.Helper()
+	begun := make(chan struct{})
+	c.onData = sync.OnceFunc(func() { close(begun) })
+	c.serve(e.app)
+	wait(e.t, begun, "the beginning of the answer to "+c.name)
+	return c
 }
 
 func poll(t *testing.T, what string, f func() bool) {

@@ -147,12 +147,18 @@ func TestSilentWorker(t *testing.T) {
 
 // One that does not read for as long as a request may take is replaced.
 func TestSilentForLong(t *testing.T) {
-	e := start(t, Config{Workers: 2, RequestTimeout: 500 * time.Millisecond})
+	e := start(t, Config{Workers: 2, RequestTimeout: patience})
 	e.readyAll()
+	var stopped *member
 	var pid int
-	e.on(e.home, func() { pid = e.app.members[0].w.PID() })
+	e.on(e.home, func() {
+		stopped = e.app.members[0]
+		pid = stopped.w.PID()
+	})
 	signal(t, pid, syscall.SIGSTOP)
 	e.ask(e.home, "POST", "/ok", nil).serve(e.app).want(200, "ok")
+	e.wantLogged("does not begin with what it was sent; others get it")
+	e.on(e.home, func() { stopped.silent -= int64(patience) })
 	e.wantLogged("does not read what it is sent")
 	e.until("another one is there", func() bool {
 		return len(e.app.members) == 2 && e.app.members[0].w.PID() != pid && e.app.members[1].w.PID() != pid

@@ -115,10 +115,7 @@ func TestStopOfAWorkerThatIgnoresIt(t *testing.T) {
 func TestKillFinishesEverything(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
 		e := start(t, Config{})
-		running, begun := e.ask(on(e), "GET", "/head/never", nil), make(chan struct{})
-		running.onData = func() { close(begun) }
-		running.serve(e.app)
-		wait(t, begun, "the beginning of the answer")
+		running := e.begin(e.ask(on(e), "GET", "/head/never", nil))
 		queued := e.ask(on(e), "GET", "/ok", nil).serve(e.app)
 		e.on(on(e), func() {})
 		e.on(e.home, e.app.Kill)

@@ -119,13 +119,19 @@ func TestStreamedContentRefused(t *testing.T) {
 // read what is there is.
 func TestStreamedTimeout(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, Config{StreamInput: true, RequestTimeout: 700 * time.Millisecond, Workers: 2})
+		e := start(t, Config{StreamInput: true, RequestTimeout: patience, Workers: 2})
 		slow := e.ask(on(e), "POST", "/echo", []byte("first"))
 		slow.held = true
 		slow.serve(e.app)
 		e.wantNoted("started POST /echo")
-		c := e.ask(on(e), "POST", "/hang", octets(300<<10))
-		c.serve(e.app).want(504, "504 ")
+		e.unhurried(slow)
+		c := e.ask(on(e), "POST", "/hang", octets(300<<10)).serve(e.app)
+		e.until("it has as much as it may be sent", func() bool {
+			j := e.jobOf(c)
+			return j != nil && j.running && !j.waits()
+		})
+		e.overdue(c)
+		c.want(504, "504 ")
 		e.on(slow.loop, func() { slow.x.Server.ContentEnd(slow.x, nil) })
 		slow.want(200, "first")
 	})

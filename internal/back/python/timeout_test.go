@@ -12,14 +12,18 @@ import (
 
 func TestStuck(t *testing.T) {
 	both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-		e := start(t, Config{RequestTimeout: 700 * time.Millisecond})
+		e := start(t, Config{RequestTimeout: patience})
 		pid := e.ask(on(e), "GET", "/ok", nil).serve(e.app).worker()
-		e.ask(on(e), "GET", "/hang", nil).serve(e.app).want(504, "504 ")
+		hung := e.ask(on(e), "GET", "/hang", nil).serve(e.app)
+		e.overdue(hung)
+		hung.want(504, "504 ")
 		e.wantLogged(`request="GET /hang"`)
 		if again := e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok").worker(); again == pid {
 			t.Error("the stuck worker was not replaced")
 		}
-		e.ask(on(e), "GET", "/head/never", nil).serve(e.app).want(-1, "begun")
+		begun := e.begin(e.ask(on(e), "GET", "/head/never", nil))
+		e.overdue(begun)
+		begun.want(-1, "begun")
 		e.ask(on(e), "GET", "/upgrade", nil).serve(e.app).want(500, "500 ")
 		e.ask(on(e), "GET", "/ok", nil).serve(e.app).want(200, "ok")
 	})
@@ -58,7 +62,7 @@ func TestStuckSiblingsPastTheGrace(t *testing.T) {
 
 // Two are overdue at once, and more wait behind them: each is answered once.
 func TestStuckWithOthersSent(t *testing.T) {
-	e := start(t, Config{Threads: 2, PresendTime: time.Minute, RequestTimeout: 700 * time.Millisecond})
+	e := start(t, Config{Threads: 2, PresendTime: time.Minute, RequestTimeout: patience})
 	e.get("/ok").want(200, "ok")
 	var all []*client
 	hung, next := e.ask(e.home, "GET", "/hang", nil), e.ask(e.home, "GET", "/ok", nil)
@@ -67,6 +71,7 @@ func TestStuckWithOthersSent(t *testing.T) {
 	for i := range 10 {
 		all = append(all, e.get(fmt.Sprintf("/ok/%d", i)))
 	}
+	e.overdue(hung, all...)
 	hung.want(504, "504 ")
 	for _, c := range append(all, next) {
 		c.want(200, "ok")
@@ -79,8 +84,16 @@ func TestNeverStarted(t *testing.T) {
 	for _, target := range []string{"mute", "mute-no-recall"} {
 		t.Run(target, func(t *testing.T) {
 			both(t, func(t *testing.T, on func(*env) *loop.Loop) {
-				e := start(t, Config{WSGI: target, RequestTimeout: 700 * time.Millisecond, QueueDeadline: patience})
-				e.ask(on(e), "POST", "/ok", nil).serve(e.app).want(200, "ok")
+				e := start(t, Config{WSGI: target, RequestTimeout: patience, QueueDeadline: patience})
+				c := e.ask(on(e), "POST", "/ok", nil).serve(e.app)
+				e.until("a worker has it", func() bool {
+					j := e.jobOf(c)
+					if j != nil {
+						j.progress -= int64(patience)
+					}
+					return j != nil
+				})
+				c.want(200, "ok")
 				if n := e.noted("started POST /ok"); n != 1 {
 					t.Errorf("it started %d times", n)
 				}
