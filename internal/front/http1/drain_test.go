@@ -77,8 +77,11 @@ func TestDrainTakesInLateOnes(t *testing.T) {
 	s := start(t, Config{}, h)
 	running := s.dial().send(get("/running"))
 	x := wait(t, h.xs, "a request")
-	done := s.drain()
-	s.on(func() { s.door.gates[0].until += int64(patience) })
+	done := make(chan struct{})
+	s.on(func() {
+		s.door.Drain(func() { close(done) })
+		s.door.gates[0].until += int64(patience)
+	})
 	for range 3 { // each at least a round after the one before
 		c := s.dial().send(get("/late"))
 		y := wait(t, h.xs, "the late one is served")
@@ -179,8 +182,12 @@ func TestDrainNewConnections(t *testing.T) {
 	s := start(t, Config{}, hello)
 	silent, talks := s.dial(), s.dial()
 	s.Until("both are accepted", func() bool { return s.counters().Accepted == 2 })
-	done := s.drain()
-	if res := talks.get(get("/")); !res.Close || res.body != "hello /" {
+	done := make(chan struct{})
+	s.on(func() {
+		s.door.Drain(func() { close(done) })
+		talks.send(get("/"))
+	})
+	if res := talks.read("GET"); !res.Close || res.body != "hello /" {
 		t.Errorf("got %+v", res)
 	}
 	silent.ended()
