@@ -270,7 +270,7 @@ func TestQueue(t *testing.T) {
 			c.write(ok("done"))
 		}
 	})
-	e := start(t, Config{Upstreams: []string{f.url}, MaxConnections: 2, Queue: 6})
+	e := start(t, Config{Upstreams: []string{f.url}, MaxConnections: 2, Queue: 6, QueueTimeout: 10 * door.Patience})
 	var wg sync.WaitGroup
 	var done, full atomic.Int64
 	for range 12 {
