@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -44,6 +45,7 @@ type conn struct {
 	eof     bool // the upstream has finished sending
 	dead    bool // writing failed
 	pending bool // Run will be called
+	unasked bool // the upstream chose no protocol by ALPN
 
 	out    []byte // to be written
 	part   []byte // read, and not whole
@@ -56,10 +58,17 @@ type connTimeout conn
 func (t *connTimeout) Run() { (*conn)(t).timedOut() }
 
 func (p *pool) newConn(w *call) *conn {
-	c := &conn{sh: p.sh, pool: p, codec: p.peer.protocol.codec(), call: w}
+	c := &conn{sh: w.sh, pool: p, codec: p.at.protocol.codec(), call: w}
 	c.timer.Task = (*connTimeout)(c)
-	p.sh.conns[c] = struct{}{}
+	w.sh.conns[c] = struct{}{}
 	return c
+}
+
+// passTo makes c one of the connections of s, which is on the same loop.
+func (c *conn) passTo(s *shard) {
+	delete(c.sh.conns, c)
+	c.sh = s
+	s.conns[c] = struct{}{}
 }
 
 // made is called when the connection is there.
@@ -189,6 +198,8 @@ func (c *conn) ended() {
 	c.wants()
 	w := c.call
 	switch e, err := c.codec.eof(); {
+	case err != nil && c.unasked && errors.Is(err, errNoAnswer):
+		w.lost(fmt.Errorf("%w, and no protocol by ALPN before: if it speaks HTTP/2 alone, write h2:// in place of https://", err))
 	case err != nil:
 		w.lost(err)
 	case e == ended:

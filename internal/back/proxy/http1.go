@@ -9,6 +9,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	wire "rickhouse/internal/wire/http1"
+	"rickhouse/internal/wire/http2"
 )
 
 // http1 is HTTP/1.1.
@@ -121,6 +122,14 @@ func (c *http1Codec) head(src []byte, res *exchange.Response) (event, int, error
 	if len(src) == 0 {
 		return more, 0, nil
 	}
+	if src[0] == 0 { // as the SETTINGS that begin a connection of HTTP/2 (RFC 9113 §3.4)
+		switch {
+		case len(src) < http2.HeaderSize:
+			return more, 0, nil
+		case http2.ParseHeader(src).Type == http2.Settings:
+			return more, 0, errHTTP2
+		}
+	}
 	n, err := c.parser.Parse(src, res)
 	switch {
 	case err != nil:
@@ -159,6 +168,9 @@ func (c *http1Codec) chunk(src []byte, res *exchange.Response) (event, []byte, i
 	}
 	return more, nil, n, nil
 }
+
+// errHTTP2 is about an upstream whose scheme does not say what it speaks.
+var errHTTP2 = errors.New("it speaks HTTP/2 where HTTP/1.1 was asked: write h2c:// in place of http://, or h2:// in place of https://")
 
 var (
 	errNoAnswer = errors.New("the connection ended before an answer")

@@ -19,6 +19,7 @@ type multiplexed struct {
 	trip      *http.Transport
 	scheme    string
 	authority string
+	write     string // which scheme is the right one for who does not speak HTTP/2
 }
 
 // openHTTP2 makes what speaks HTTP/2 to u at addr, or returns nil if that does not.
@@ -32,12 +33,12 @@ func (p *Proxy) openHTTP2(u *upstream, addr address) *multiplexed {
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
 			defer cancel()
-			return dial(ctx, &peer{addr: addr})
+			return dial(ctx, addr, nil)
 		},
 	}
-	m := &multiplexed{scheme: "http", authority: u.authority()}
+	m := &multiplexed{scheme: "http", authority: u.authority(), write: "http:// in place of h2c://"}
 	if u.scheme == "h2" {
-		o.Protocol, m.scheme = transport.HTTP2, "https"
+		o.Protocol, m.scheme, m.write = transport.HTTP2, "https", "https:// in place of h2://"
 		o.TLS = p.tlsFor(u)
 		o.TLS.NextProtos = nil // net/http says what there is
 	}
@@ -98,7 +99,8 @@ func (w *call) overFailed(x *exchange.Exchange, f transport.Failure) {
 		w.fail(f.Err)
 		return
 	}
-	w.last = &exchange.Error{Status: f.Err.Status, Reason: "upstream " + w.peer.name, Err: f.Err}
+	err := explain(f.Err, "HTTP/2", w.peer.http2.write)
+	w.last = &exchange.Error{Status: f.Err.Status, Reason: "upstream " + w.peer.name, Err: err}
 	w.peer.failed(s.l.Now(), w.mayEject(w.peer))
 	cause := f.Cause
 	if f.Err.Status == http.StatusGatewayTimeout && f.Sent {
@@ -110,7 +112,7 @@ func (w *call) overFailed(x *exchange.Exchange, f transport.Failure) {
 		return
 	}
 	w.tried = append(w.tried, w.peer)
-	s.p.tellRetry(w, f.Err)
+	s.p.tellRetry(w, err)
 	w.release()
 	w.again()
 }

@@ -101,3 +101,38 @@ func TestHTTP2Failures(t *testing.T) {
 	alone.get("/").wantStatus(t, 502)
 	alone.wantLog("an upstream failed.*refused")
 }
+
+// TestSchemesThatAreNotSpoken: the log says what to write in place of a scheme.
+func TestSchemesThatAreNotSpoken(t *testing.T) {
+	grpc := tcpFake(t, func(c *peerConn) {
+		c.write("\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		c.head()
+		_, _ = c.r.ReadByte()
+	})
+	asks := func(t *testing.T, cfg Config, pattern string) {
+		t.Helper()
+		e := start(t, cfg, 1)
+		e.get("/").wantStatus(t, 502)
+		e.wantLog(pattern)
+	}
+	t.Run("h2c as http", func(t *testing.T) {
+		asks(t, Config{Upstreams: []string{grpc.url}}, "h2c:// in place of http://")
+	})
+	t.Run("h2 as https", func(t *testing.T) {
+		s, ca := secureUpstream(t, func(c *tls.Config) { c.NextProtos = []string{"not/1.1"} }) // Go lets HTTP/1 pass beside h2
+		asks(t, Config{Upstreams: []string{s.URL}, CA: ca, Name: "example.com"}, "h2:// in place of https://")
+	})
+	t.Run("h2 as https, by a server that ends the connection", func(t *testing.T) {
+		s, ca := secureUpstream(t, func(c *tls.Config) { c.NextProtos = []string{"h2"} })
+		s.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		asks(t, Config{Upstreams: []string{s.URL}, CA: ca, Name: "example.com"}, "the connection ended before an answer.*h2:// in place of https://")
+	})
+	t.Run("https as h2", func(t *testing.T) {
+		s, ca := secureUpstream(t, nil)
+		asks(t, Config{Upstreams: []string{strings.Replace(s.URL, "https", "h2", 1)}, CA: ca, Name: "example.com"}, "https:// in place of h2://")
+	})
+	t.Run("http as h2c", func(t *testing.T) {
+		f := tcpFake(t, func(c *peerConn) { c.write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n") })
+		asks(t, Config{Upstreams: []string{strings.Replace(f.url, "http", "h2c", 1)}}, "http:// in place of h2c://")
+	})
+}
