@@ -35,9 +35,9 @@ func (s *server) open() error {
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
 // those of HTTP/2 to the door of the same loop.
 func (s *server) makeDoors() error {
-	parts := http1.Parts{Log: s.log, Store: s.store, Spool: s.cfg.Spool, TLS: s.tlsParts(), Observe: s.observe()}
+	parts := http1.Parts{Log: s.log, Store: s.store, Spool: s.cfg.Spool, Disk: s.filePool(), TLS: s.tlsParts(), Observe: s.observe()}
 	multiplexed, err := http2.New(s.cfg.Front, s.cfg.HTTP2, http2.Parts{
-		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Observe: parts.Observe,
+		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Disk: parts.Disk, Observe: parts.Observe,
 	})
 	if err != nil {
 		return err

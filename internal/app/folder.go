@@ -6,6 +6,7 @@ import (
 
 	"rickhouse/internal/back/static"
 	"rickhouse/internal/config"
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/route"
 )
@@ -49,10 +50,10 @@ func (s *server) openFolder(g *generation, route string, cfg static.FolderConfig
 	return v.(*static.Folder), nil
 }
 
-// filePool returns what looks for files.
-func (s *server) filePool() *static.Pool {
+// filePool returns what waits for disks.
+func (s *server) filePool() *disk.Pool {
 	if s.pool == nil {
-		s.pool = static.NewPool()
+		s.pool = disk.NewPool()
 	}
 	return s.pool
 }

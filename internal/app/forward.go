@@ -106,7 +106,7 @@ func (s *server) openForward() error {
 	cfg.TrustedProxies, cfg.ProxyProtocol, cfg.ServerHeader, cfg.HalfClose = nil, nil, "none", true
 	var err error
 	f.front, err = http1.New(cfg, http1.Parts{
-		Log: s.log, Store: s.store, Spool: s.cfg.Spool, Observe: (*exchange.Exchange).Release,
+		Log: s.log, Store: s.store, Spool: s.cfg.Spool, Disk: s.filePool(), Observe: (*exchange.Exchange).Release,
 	})
 	if err != nil {
 		return err

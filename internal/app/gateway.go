@@ -8,7 +8,7 @@ import (
 // gateways makes the front of uwsgi, FastCGI and SCGI.
 func (s *server) gateways(parts http1.Parts) (*gateway.Front, error) {
 	return gateway.New(s.cfg.Front, s.cfg.Gateway, gateway.Parts{
-		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Observe: parts.Observe,
+		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Disk: parts.Disk, Observe: parts.Observe,
 	})
 }
 

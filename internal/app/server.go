@@ -10,11 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"rickhouse/internal/back/static"
 	"rickhouse/internal/certs"
 	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
 	"rickhouse/internal/control"
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http3"
@@ -45,7 +45,7 @@ type server struct {
 	// handshakes is what handshakes go by: the store of certs, for any goroutine.
 	handshakes atomic.Pointer[certs.Store]
 	store      *spool.Store
-	pool       *static.Pool // for files; nil before it is needed
+	pool       *disk.Pool // what waits for disks; nil before it is needed
 	chains     *chain.Shared
 	front      *http1.Front
 	doors      []doors

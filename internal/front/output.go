@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
@@ -33,6 +34,8 @@ type OutputParts struct {
 	Memory    int
 	MaxAnswer int64
 	Config    *Config
+	// Disk reads what of files is not in memory; nil to wait for it on the Loop.
+	Disk *disk.Pool
 	// Sent is added to: the octets that the kernel takes.
 	Sent *uint64
 
@@ -42,7 +45,7 @@ type OutputParts struct {
 
 // A Resumer is whose connection an Output is for.
 type Resumer interface {
-	// Resume is called when the disk has taken what waited for it, or cannot: Flush
+	// Resume is called when the disk has taken or given what waited for it, or cannot: Flush
 	// may go on, Drained or Err may have something.
 	Resume()
 }
@@ -75,8 +78,9 @@ type Output struct {
 	spoolPieces int
 	held        bool // the spool is full: what comes is not drained before it is empty
 
-	undrained int64 // octets of content that the Server does not know to have left
-	drained   int64 // octets that it is to be told of
+	ahead     disk.Ahead // of the first piece
+	undrained int64      // octets of content that the Server does not know to have left
+	drained   int64      // octets that it is to be told of
 }
 
 // Frame appends what goes before the next octets of a file of which left are to
@@ -311,19 +315,28 @@ func (o *Output) wrote(n, k int, err error) {
 // whether all of it, or of its frame, has gone.
 func (o *Output) sendFile(p *piece) bool {
 	f, n := p.file, p.left
-	switch {
-	case p.spooled:
+	if p.spooled {
 		f, n = o.spool.OS(), min(n, o.spool.Written()-p.off)
 		if n <= 0 {
 			o.Blocked = false
 			return false // Spooled will come
 		}
+	}
+	n, err := o.ahead.Next(o.p.Disk, o.p.Loop, f, p.off, n, (*read)(o))
+	switch {
+	case err != nil:
+		o.err = fmt.Errorf("send a file: %w", err)
+		return false
+	case n == 0:
+		o.Blocked = false
+		return false // the disk gives it
 	case p.frame != nil:
-		n = p.run
+		n = min(n, p.run)
 	}
 	sent, err := o.Stream.SendFile(f, p.off, n)
 	p.off += sent
 	p.left -= sent
+	o.ahead.Took(sent)
 	if p.frame != nil {
 		p.run -= sent
 	}
@@ -343,6 +356,12 @@ func (o *Output) sendFile(p *piece) bool {
 	}
 	return !o.Blocked
 }
+
+// read is an Output whose file has been read.
+type read Output
+
+// Run implements exchange.Task.
+func (r *read) Run() { r.Owner.Resume() }
 
 // popFile takes the first piece, a file's that has been sent, off the queue.
 func (o *Output) popFile(p *piece) {
@@ -384,7 +403,7 @@ func (o *Output) Drop() {
 		}
 		o.queue[i] = piece{}
 	}
-	o.queue = o.queue[:0]
+	o.queue, o.ahead = o.queue[:0], disk.Ahead{}
 	o.Buf, o.sent, o.queued, o.spoolPieces = o.Buf[:0], 0, 0, 0
 	if o.spool != nil {
 		o.spool.Close()

@@ -6,10 +6,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
 )
 
 // narrow is a Stream that takes room octets at a time.
@@ -158,5 +162,94 @@ func TestOutputFails(t *testing.T) {
 	o.Reset()
 	if err := f.Close(); err == nil || o.Pending() {
 		t.Errorf("a file that was dropped is open")
+	}
+}
+
+// resumer counts how often it is told to go on.
+type resumer struct{ n int }
+
+func (r *resumer) Resume() { r.n++ }
+
+// cold has an Output see no file in memory, and returns what lets disks be read.
+func cold(t *testing.T, o *Output) (release func()) {
+	t.Helper()
+	o.p.Disk = disk.NewPool()
+	o.p.Disk.Resident = func(*os.File, int64, int64) bool { return false }
+	gate := make(chan struct{})
+	for range 16 { // it has no more goroutines
+		if !o.p.Disk.Do(func() { <-gate }) {
+			t.Fatal("the pool is full")
+		}
+	}
+	release = sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(func() {
+		release()
+		o.p.Disk.Close()
+	})
+	return release
+}
+
+// A file that is not in memory is sent once a goroutine has read it; what follows it
+// waits.
+func TestOutputDoesNotWaitForDisks(t *testing.T) {
+	s, r := &narrow{room: 1000}, &resumer{}
+	o := newTestOutput(t, s)
+	o.Owner = r
+	release := cold(t, o)
+	o.Put([]byte("head "))
+	o.PutFile(openFile(t, "0123456789"), 2, 7, nil)
+	o.PutContent([]byte(" tail"), 5)
+	for range 2 {
+		if o.Flush() || o.Blocked || o.Err() != nil || string(s.out) != "head " {
+			t.Fatalf("%q was written before the disk was read; blocked %v, %v", s.out, o.Blocked, o.Err())
+		}
+	}
+	release()
+	run(t, o.p.Loop, func() bool { return r.n > 0 })
+	if !o.Flush() || string(s.out) != "head 2345678 tail" || r.n != 1 {
+		t.Errorf("%q, told %d times to go on, %v", s.out, r.n, o.Err())
+	}
+	if n := o.Drained(); n != 5+exchange.FileCost {
+		t.Errorf("%d octets are counted", n)
+	}
+}
+
+// An Output that is used anew while the disk is read knows nothing of that.
+func TestOutputForgetsDisks(t *testing.T) {
+	s, r := &narrow{room: 1000}, &resumer{}
+	o := newTestOutput(t, s)
+	o.Owner = r
+	release := cold(t, o)
+	o.PutFile(openFile(t, "0123456789"), 0, 10, nil)
+	o.Flush()
+	o.Reset()
+	release()
+	o.PutFile(openFile(t, "abc"), 0, 3, nil)
+	o.Flush()
+	run(t, o.p.Loop, func() bool { return r.n > 0 })
+	if !o.Flush() || string(s.out) != "abc" || r.n != 1 {
+		t.Errorf("%q, told %d times to go on", s.out, r.n)
+	}
+}
+
+// run runs a Loop until done says so.
+func run(t *testing.T, l *loop.Loop, done func() bool) {
+	t.Helper()
+	var check func()
+	until := time.Now().Add(testkit.Patience)
+	check = func() {
+		switch {
+		case done():
+			l.Stop()
+		case time.Now().After(until):
+			t.Error("it does not come")
+			l.Stop()
+		default:
+			l.Post(exchange.TaskFunc(check))
+		}
+	}
+	l.Post(exchange.TaskFunc(check))
+	if err := l.Run(); err != nil {
+		t.Error(err)
 	}
 }

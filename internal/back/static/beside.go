@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
@@ -14,7 +15,7 @@ import (
 // is not there. Any number of Executors may use it.
 type Beside struct {
 	next   exchange.Handler
-	pool   *Pool
+	pool   *disk.Pool
 	rights *exchange.Rights
 	places atomic.Pointer[[]place]
 }
@@ -28,7 +29,7 @@ type place struct {
 // NewBeside stands before next, with no folder yet. pool does what may block. Folders
 // and files are opened with the given rights, if any: it is the application that
 // names the folders.
-func NewBeside(next exchange.Handler, rights *exchange.Rights, pool *Pool) *Beside {
+func NewBeside(next exchange.Handler, rights *exchange.Rights, pool *disk.Pool) *Beside {
 	return &Beside{next: next, rights: rights, pool: pool}
 }
 

@@ -3,13 +3,14 @@ package static
 import (
 	"testing"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
 func TestBeside(t *testing.T) {
 	outer := folder(t, map[string]string{"a.css": "a", "sub/index.html": "index", ".hidden": "no", "inner/c.css": "outer"})
 	inner := folder(t, map[string]string{"c.css": "inner"})
-	pool := NewPool()
+	pool := disk.NewPool()
 	b := NewBeside(exchange.HandlerFunc(func(x *exchange.Exchange) {
 		x.Answer(299, string(x.Request.Method)+" "+string(x.Route.ScriptName)+"|"+string(x.Request.Path[len(x.Route.ScriptName):]))
 	}), nil, pool)

@@ -19,11 +19,9 @@
 //
 // # Blocking
 //
-// Nothing here waits for a disk on an event loop: a Pool of goroutines opens and
+// Nothing here waits for a disk on an event loop: a disk.Pool opens and
 // reads. What it found, and the content of small files with its fields, is kept
-// for all loops. Some large files are held open as long; the front sends them, a
-// chunk at a time. A chunk that is not in the page cache, as far as preadv2 with
-// RWF_NOWAIT can tell of its ends, is read by the Pool first.
+// for all loops. Some large files are held open as long; the front sends them.
 //
 // A Folder is what is kept, a Handler how it is answered with: the fields, and which
 // names are tried. So a Folder can outlive a Handler whose settings change.

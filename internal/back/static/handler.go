@@ -3,10 +3,10 @@ package static
 import (
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
@@ -15,19 +15,17 @@ import (
 type Handler struct {
 	cfg    *Config
 	folder *Folder
-	pool   *Pool
+	pool   *disk.Pool
 	next   exchange.Handler
 	try    []string
 	pass   bool // try ends in next
-	// resident is resident, or what a test puts in its place.
-	resident func(f *os.File, offset, n int64) bool
 }
 
 // New makes a Handler of a valid Config and the folder that it names, which stays the
 // caller's. pool does what may block.
-func New(cfg Config, folder *Folder, pool *Pool) *Handler {
+func New(cfg Config, folder *Folder, pool *disk.Pool) *Handler {
 	cfg = cfg.WithDefaults()
-	h := &Handler{cfg: &cfg, folder: folder, pool: pool, try: cfg.Try, resident: resident}
+	h := &Handler{cfg: &cfg, folder: folder, pool: pool, try: cfg.Try}
 	if last := len(h.try) - 1; h.try[last] == next {
 		h.try, h.pass = h.try[:last], true
 	}
@@ -165,7 +163,7 @@ func (h *Handler) ask(x *exchange.Exchange, l lookup, tries int) {
 	}
 	x.Server = waiting{}
 	home := x.Executor
-	done := h.pool.do(func() {
+	done := h.pool.Do(func() {
 		e := l.find(h.folder.load)
 		if e.kind == file {
 			h.dress(e)
@@ -177,11 +175,7 @@ func (h *Handler) ask(x *exchange.Exchange, l lookup, tries int) {
 	}
 }
 
-func (h *Handler) overload(x *exchange.Exchange) { x.Fail(errOverload()) }
-
-func errOverload() error {
-	return &exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many requests wait for the disk", RetryAfter: time.Second}
-}
+func (h *Handler) overload(x *exchange.Exchange) { x.Fail(disk.Overload()) }
 
 // answer answers x with what was found.
 func (h *Handler) answer(x *exchange.Exchange, e *entry, l lookup, tries int) {

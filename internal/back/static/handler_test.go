@@ -422,7 +422,10 @@ func TestOpenFilesAreBounded(t *testing.T) {
 
 func TestOverloadIsAnswered(t *testing.T) {
 	h := serve(t, Config{Files: folder(t, map[string]string{"a": "a"})})
-	h.pool = &Pool{jobs: make(chan func())} // nobody takes anything
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	for h.pool.Do(func() { <-release }) { // until it takes no more
+	}
 	if d := ask(t, h, "GET", "", "/a"); d.status != 503 || d.field("Retry-After") == "" {
 		t.Errorf("%d\n%s", d.status, d.fields)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/testkit"
 )
@@ -152,7 +153,7 @@ func serve(t *testing.T, c Config) *Handler {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	pool := NewPool()
+	pool := disk.NewPool()
 	folder, err := OpenFolder(c.Folder(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
@@ -27,7 +28,7 @@ func NamedFolder(dir string) (FolderConfig, error) {
 
 // NewNamed answers with files of a NamedFolder, which stays the caller's. Its rights
 // are to be those of whoever names files. pool does what may block.
-func NewNamed(folder *Folder, pool *Pool) *Named {
+func NewNamed(folder *Folder, pool *disk.Pool) *Named {
 	return &Named{New(Config{Files: folder.cfg.Path}, folder, pool), folder.cfg.Path}
 }
 

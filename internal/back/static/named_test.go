@@ -4,10 +4,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
-func openNamed(t *testing.T, dir string, rights *exchange.Rights, pool *Pool) (*Named, *Folder) {
+func openNamed(t *testing.T, dir string, rights *exchange.Rights, pool *disk.Pool) (*Named, *Folder) {
 	t.Helper()
 	cfg, err := NamedFolder(dir)
 	if err != nil {
@@ -24,7 +25,7 @@ func TestNamedFiles(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"a.txt": "a", "a.txt.gz": "packed", "sub/.dot": "dot", "link": "-> a.txt", "out": "-> /etc/passwd", "up": "-> sub", "empty/": "",
 	})
-	pool := NewPool()
+	pool := disk.NewPool()
 	n, folder := openNamed(t, dir, nil, pool)
 	t.Cleanup(func() {
 		pool.Close()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 )
 
@@ -66,7 +67,7 @@ func TestFilesWithTheRightsOfAnother(t *testing.T) {
 	own(t, dir, 0, 0, 0o744, "shut")
 	own(t, dir, 0, 0, 0o711, "blind")
 
-	pool := NewPool()
+	pool := disk.NewPool()
 	named, opened := openNamed(t, dir, rights, pool)
 	beside := NewBeside(exchange.HandlerFunc(func(x *exchange.Exchange) { x.Answer(299, "next\n") }), rights, pool)
 	if err := beside.Add("/static/", dir); err != nil {
@@ -129,7 +130,7 @@ func TestStaticFoldersWithTheRightsOfAnother(t *testing.T) {
 	dir := folder(t, map[string]string{"shut/a": "a"})
 	reachable(t, dir, rights)
 	own(t, dir, 0, 0, 0o700, "shut")
-	pool := NewPool()
+	pool := disk.NewPool()
 	t.Cleanup(pool.Close)
 	beside := NewBeside(nil, rights, pool)
 	if err := beside.Add("/static/", filepath.Join(dir, "shut")); err == nil || !strings.Contains(err.Error(), "permission denied") {

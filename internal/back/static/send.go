@@ -47,7 +47,7 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 		b.send(x)
 	default:
 		if f := v.open.take(); f != nil {
-			h.transfer(x, b, f)
+			b.sendFile(x, f)
 			return
 		}
 		h.open(x, b, l, tries)
@@ -70,7 +70,7 @@ var errChanged = errors.New("the file has changed")
 func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 	x.Server = waiting{}
 	home := x.Executor
-	done := h.pool.do(func() {
+	done := h.pool.Do(func() {
 		var f *os.File
 		var err error
 		if wrong := h.folder.root.do(func() { f, err = h.folder.openAgain(b.v) }); wrong != nil {
@@ -83,7 +83,7 @@ func (h *Handler) open(x *exchange.Exchange, b body, l lookup, tries int) {
 			case err != nil:
 				x.Fail(h.folder.root.openError(b.v.name, err))
 			default:
-				h.transfer(x, b, f)
+				b.sendFile(x, f)
 			}
 		}))
 	})
@@ -139,6 +139,30 @@ func (b *body) send(x *exchange.Exchange) {
 		return
 	}
 	x.End()
+}
+
+// sendFile answers x with b, whose content is in f, which passes to it.
+func (b *body) sendFile(x *exchange.Exchange, f *os.File) {
+	files := make([]*os.File, len(b.spans))
+	files[0] = f
+	for i := range b.spans[1:] {
+		var err error
+		if files[i+1], err = duplicate(f); err != nil {
+			for _, f := range files[:i+1] {
+				_ = f.Close()
+			}
+			x.Fail(err)
+			return
+		}
+	}
+	b.head(x)
+	x.Response.Whole = true
+	x.Head()
+	for i, s := range b.spans {
+		b.partHead(x, i)
+		x.File(files[i], s.offset, s.length)
+	}
+	b.finish(x)
 }
 
 // head fills in the head of the answer, and what is between the spans.

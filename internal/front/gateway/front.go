@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
@@ -41,6 +42,8 @@ type Parts struct {
 	// much of an answer stays in memory before, and how much the Store takes.
 	Store *spool.Store
 	Spool spool.Config
+	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
+	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
 	// its answer is with the kernel or cut, while its Request is still valid. It
 	// is called as well for what was refused before any Handler saw it; then the
@@ -94,7 +97,7 @@ func (f *Front) trusts(a netip.Addr) bool {
 func (f *Front) Door(l *loop.Loop) *Door {
 	d := &Door{f: f, l: l, origins: map[listen.Addr]*front.Origin{}}
 	d.output = front.OutputParts{
-		Loop: l, Store: f.parts.Store, Memory: int(f.spool.Memory), MaxAnswer: int64(f.spool.MaxAnswer), Config: &f.common,
+		Loop: l, Store: f.parts.Store, Memory: int(f.spool.Memory), MaxAnswer: int64(f.spool.MaxAnswer), Config: &f.common, Disk: f.parts.Disk,
 		Sent: &d.counters.OctetsOut,
 	}
 	d.nobody = front.Nobody{Log: f.parts.Log}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
@@ -21,6 +22,8 @@ type Parts struct {
 	// much stays in memory before, and how much the Store takes of one answer.
 	Store *spool.Store
 	Spool spool.Config
+	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
+	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
 	// its answer is with the kernel or cut, while its Request is still valid. It
 	// is called as well for what was refused before any Handler saw it; then the
@@ -113,7 +116,7 @@ func (f *Front) Open() int64 { return f.open.Load() }
 func (f *Front) Door(l *loop.Loop) *Door {
 	d := &Door{f: f, l: l, scratch: make([]byte, bulkRead)}
 	d.output = front.OutputParts{
-		Loop: l, Store: f.parts.Store, Memory: f.memory, MaxAnswer: f.maxAnswer, Config: &f.cfg, Sent: &d.counters.OctetsOut,
+		Loop: l, Store: f.parts.Store, Memory: f.memory, MaxAnswer: f.maxAnswer, Config: &f.cfg, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut,
 	}
 	d.retry.Task = exchange.TaskFunc(d.unpause)
 	d.nobody = front.Nobody{Log: f.parts.Log}

@@ -12,6 +12,7 @@ import (
 
 	x2 "golang.org/x/net/http2"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
@@ -177,12 +178,26 @@ func TestFiles(t *testing.T) {
 		name          string
 		offset, claim int64
 		code          wire.Code
-	}{{"whole", 0, int64(len(want)), 0}, {"part", 100000, 150000, 0}, {"shorter than it was", 0, int64(len(want)) + 1, wire.InternalError}} {
+		cold          bool
+	}{
+		{"whole", 0, int64(len(want)), 0, false},
+		{"part", 100000, 150000, 0, false},
+		{"shorter than it was", 0, int64(len(want)) + 1, wire.InternalError, false},
+		{"from the disk", 0, int64(len(want)), 0, true},
+		{"shorter, from the disk", 0, int64(len(want)) + 1, wire.InternalError, true},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newKeeper()
 			drained := 0
 			h.drained = func(_ *exchange.Exchange, n int) { drained += n }
-			s := start(t, settings{}, h)
+			pool := disk.NewPool()
+			t.Cleanup(pool.Close)
+			reads := 0
+			pool.Resident = func(*os.File, int64, int64) bool {
+				reads++
+				return !c.cold
+			}
+			s := start(t, settings{}, h, func(p *Parts) { p.Disk = pool })
 			r := s.dial()
 			r.get(1, "/")
 			x := wait(t, h.xs, "a request")
@@ -216,6 +231,9 @@ func TestFiles(t *testing.T) {
 			}
 			if g := r.answer(1); string(g.body) != "before "+string(want[c.offset:c.offset+c.claim])+" after" {
 				t.Errorf("got %d octets, %v", len(g.body), g.code)
+			}
+			if s.on(func() {}); reads != 1 {
+				t.Errorf("looked %d times for a file of one chunk", reads)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package http2
 import (
 	"log/slog"
 
+	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
@@ -21,6 +22,8 @@ type Parts struct {
 	// much of an answer stays in memory before, and how much the Store takes.
 	Store *spool.Store
 	Spool spool.Config
+	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
+	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
 	// its answer is with the kernel or cut, while its Request is still valid. It
 	// is called as well for what was refused before any Handler saw it; then the

@@ -202,6 +202,14 @@ func (c *conn) sendSome(s *stream) bool {
 		return false
 	}
 	s.giving.Pause(now)
+	n, err := s.queue.there(c.d, n, (*read)(s))
+	if err != nil {
+		s.failed(wire.InternalError, err)
+		return false
+	}
+	if n == 0 {
+		return false // the disk will offer
+	}
 	start := s.lastFrame
 	s.startData(int(n))
 	out, memory, done, err := s.queue.take(c.out, int(n))
@@ -229,6 +237,12 @@ func (c *conn) sendSome(s *stream) bool {
 	}
 	return false
 }
+
+// read is a stream whose file has been read.
+type read stream
+
+// Run implements exchange.Task.
+func (r *read) Run() { r.c.offer((*stream)(r)) }
 
 // Spooled implements spool.Observer.
 func (s *stream) Spooled(f *spool.File, n int, err error) {

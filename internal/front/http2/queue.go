@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 
+	"rickhouse/internal/disk"
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/spool"
 )
 
@@ -17,8 +19,9 @@ type queue struct {
 	pieces []piece
 	memory int // octets of memory that wait
 	spool  *spool.File
-	parts  int  // pieces that are in the spool
-	held   bool // the spool is full: what comes is not Drained before it is empty
+	parts  int        // pieces that are in the spool
+	held   bool       // the spool is full: what comes is not Drained before it is empty
+	ahead  disk.Ahead // of the first piece
 }
 
 // piece is part of an answer.
@@ -66,8 +69,8 @@ func (q *queue) addSpool(p []byte) {
 	q.spool.Append(p)
 }
 
-// available is how many octets can be taken now. It is 0 where the next ones are
-// on their way to the disk.
+// available is how many octets can be taken, as soon as there says so. It is 0 where
+// the next ones are on their way to the disk.
 func (q *queue) available() int64 {
 	if q.empty() {
 		return 0
@@ -77,6 +80,21 @@ func (q *queue) available() int64 {
 		return min(p.left, q.spool.Written()-p.off)
 	}
 	return p.left
+}
+
+// there returns how many of n octets, which are available, can be taken now. It is 0
+// while a disk gives them: then runs when it has.
+func (q *queue) there(d *Door, n int64, then exchange.Task) (int64, error) {
+	p := &q.pieces[0]
+	f := p.file
+	if p.spooled {
+		f = q.spool.OS()
+	}
+	if f == nil {
+		return n, nil
+	}
+	m, err := q.ahead.Next(d.f.parts.Disk, d.l, f, p.off, min(p.left, q.available()), then)
+	return min(m, n), err
 }
 
 // done says what came to its end by taking octets.
@@ -100,8 +118,11 @@ func (q *queue) take(dst []byte, n int) (out []byte, memory int, over done, err 
 		dst = append(dst, p.b[p.off:p.off+int64(n)]...)
 		q.memory -= n
 		memory = n
-	} else if dst, err = readAt(dst, f, p.off, n); err != nil {
-		return dst, 0, nothing, err
+	} else {
+		if dst, err = readAt(dst, f, p.off, n); err != nil {
+			return dst, 0, nothing, err
+		}
+		q.ahead.Took(int64(n))
 	}
 	p.off += int64(n)
 	if p.left -= int64(n); p.left > 0 {

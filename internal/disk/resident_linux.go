@@ -1,4 +1,4 @@
-package static
+package disk
 
 import (
 	"errors"

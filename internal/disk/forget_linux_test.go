@@ -1,4 +1,4 @@
-package static
+package disk
 
 import (
 	"os"
@@ -12,12 +12,12 @@ func forget(f *os.File) bool {
 	if f.Sync() != nil || unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) != nil {
 		return false
 	}
-	m, err := unix.Mmap(int(f.Fd()), 0, chunk, unix.PROT_READ, unix.MAP_SHARED)
+	m, err := unix.Mmap(int(f.Fd()), 0, Chunk, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = unix.Munmap(m) }()
-	pages := make([]byte, chunk/os.Getpagesize())
+	pages := make([]byte, Chunk/os.Getpagesize())
 	_, _, e := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), uintptr(unsafe.Pointer(&pages[0])))
 	return e == 0 && pages[0]&1 == 0
 }
