@@ -15,9 +15,11 @@ func TestDrain(t *testing.T) {
 		x := wait(t, h.xs, "the request comes")
 		fresh := s.dial()
 		s.Until("there are two connections", func() bool { return s.open.Load() == 2 })
-		s.On(s.l, s.door.Drain)
 		// One that was accepted before may still bring its request.
-		fresh.send(request(protocol, ""))
+		s.On(s.l, func() {
+			s.door.Drain()
+			fresh.send(request(protocol, ""))
+		})
 		y := wait(t, h.xs, "the other request comes")
 		s.On(s.l, func() {
 			x.Answer(200, "one")

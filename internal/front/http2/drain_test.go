@@ -23,8 +23,10 @@ func TestDrain(t *testing.T) {
 	r := s.dial()
 	r.get(1, "/running")
 	running := wait(t, h.xs, "a request")
-	s.drain()
-	r.get(3, "/crossed") // the client has not read anything yet
+	s.on(func() {
+		s.door.Drain()
+		r.get(3, "/crossed") // the client has not read anything yet
+	})
 	crossed := wait(t, h.xs, "what crossed the first GOAWAY")
 	if len(r.goAways) > 0 {
 		t.Fatal("the client has read too much")
