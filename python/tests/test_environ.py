@@ -153,7 +153,7 @@ def test_threads_and_workers(start: Callable[..., Front]) -> None:
 
 def test_streams(wsgi: Front) -> None:
     assert wsgi.get("/errors").body == b"said"
-    wsgi.until(lambda: "more" in wsgi.err())
+    wsgi.until_seen(lambda: "more" in wsgi.err())
     assert "a line on wsgi.errors: é\nmore\n" in wsgi.err()
     assert "a line on stdout\n" in wsgi.out()
 
