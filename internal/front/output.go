@@ -322,7 +322,8 @@ func (o *Output) sendFile(p *piece) bool {
 			return false // Spooled will come
 		}
 	}
-	n, err := o.ahead.Next(o.p.Disk, o.p.Loop, f, p.off, n, (*read)(o))
+	there, err := o.ahead.Next(o.p.Disk, o.p.Loop, f, p.off, n, (*read)(o))
+	n = there
 	switch {
 	case err != nil:
 		o.err = fmt.Errorf("send a file: %w", err)
@@ -350,7 +351,8 @@ func (o *Output) sendFile(p *piece) bool {
 		o.err = fmt.Errorf("send a file: %w", err)
 		return false
 	}
-	o.Blocked = errors.Is(err, loop.ErrAgain)
+	// Others have their turn before the next chunk.
+	o.Blocked = errors.Is(err, loop.ErrAgain) || sent == there && p.left > 0
 	if p.left == 0 {
 		o.popFile(p)
 	}

@@ -214,6 +214,22 @@ func TestOutputDoesNotWaitForDisks(t *testing.T) {
 	}
 }
 
+// A client that takes a file as fast as it comes does not have the Loop to itself.
+func TestOutputGivesWay(t *testing.T) {
+	const size = 2*disk.Chunk + 5
+	s := &narrow{room: size}
+	o := newTestOutput(t, s)
+	o.p.Disk = disk.NewPool()
+	t.Cleanup(o.p.Disk.Close)
+	o.PutFile(openFile(t, string(make([]byte, size))), 0, size, nil)
+	for _, want := range []int{disk.Chunk, 2 * disk.Chunk, size} {
+		o.Blocked = false
+		if whole := o.Flush(); len(s.out) != want || whole != (want == size) || o.Blocked == whole {
+			t.Fatalf("%d octets were written, want %d; whole %v, blocked %v, %v", len(s.out), want, whole, o.Blocked, o.Err())
+		}
+	}
+}
+
 // An Output that is used anew while the disk is read knows nothing of that.
 func TestOutputForgetsDisks(t *testing.T) {
 	s, r := &narrow{room: 1000}, &resumer{}
