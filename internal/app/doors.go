@@ -9,7 +9,7 @@ import (
 	"rickhouse/internal/front/http2"
 )
 
-// doors are the fronts' parts on one loop. http2 is nil if it is off.
+// doors are the fronts' parts on one loop.
 type doors struct {
 	http1   *http1.Door
 	http2   *http2.Door
@@ -18,9 +18,7 @@ type doors struct {
 
 // open begins to accept, with doors on every loop.
 func (s *server) open() error {
-	if err := s.makeDoors(); err != nil {
-		return err
-	}
+	s.makeDoors()
 	for _, ln := range s.all() {
 		if err := s.accept(ln); err != nil {
 			return err
@@ -34,37 +32,21 @@ func (s *server) open() error {
 
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
 // those of HTTP/2 to the door of the same loop.
-func (s *server) makeDoors() error {
-	parts := http1.Parts{Log: s.log, Store: s.store, Spool: s.cfg.Spool, Disk: s.filePool(), TLS: s.tlsParts(), Observe: s.observe()}
-	multiplexed, err := http2.New(s.cfg.Front, s.cfg.HTTP2, http2.Parts{
-		Log: parts.Log, Store: parts.Store, Spool: parts.Spool, Disk: parts.Disk, Observe: parts.Observe,
-	})
-	if err != nil {
-		return err
-	}
-	behind, err := s.gateways(parts)
-	if err != nil {
-		return err
-	}
+func (s *server) makeDoors() {
+	parts := http1.Parts{Log: s.log, Store: s.store, Disk: s.filePool(), TLS: s.tlsParts(), Observe: s.observe()}
+	multiplexed := http2.New(http2.Parts{Log: parts.Log, Store: parts.Store, Disk: parts.Disk, Observe: parts.Observe})
+	behind := gateway.New(gateway.Parts{Log: parts.Log, Store: parts.Store, Disk: parts.Disk, Observe: parts.Observe})
 	beside := map[*http1.Door]doors{} // does not change once connections come
-	if !s.cfg.HTTP2.Off {
-		parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].http2.Serve(h) }
-	}
+	parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].http2.Serve(h) }
 	parts.Gateway = func(d *http1.Door, h http1.Handoff) { beside[d].gateway.Serve(h) }
 	parts.Leave = func(d *http1.Door, g *http1.Gate) { beside[d].leave(g) }
 	parts.Evict = func(d *http1.Door) bool { return beside[d].evict() }
-	if s.front, err = http1.New(s.cfg.Front, parts); err != nil {
-		return err
-	}
+	s.front = http1.New(parts)
 	all := make([]doors, len(s.loops))
 	tasks := make([]func(), len(s.loops))
 	for i, l := range s.loops {
 		tasks[i] = func() {
-			all[i].http1 = s.front.Door(l)
-			if !s.cfg.HTTP2.Off {
-				all[i].http2 = multiplexed.Door(l)
-			}
-			all[i].gateway = behind.Door(l)
+			all[i] = doors{s.front.Door(l, s.settings.http1), multiplexed.Door(l, s.settings.http2), behind.Door(l, s.settings.gateway)}
 		}
 	}
 	s.onLoops(s.loops, tasks)
@@ -72,8 +54,17 @@ func (s *server) makeDoors() error {
 		beside[d.http1] = d
 	}
 	s.doors = all
-	return nil
 }
+
+// use has what begins on the loop of d go by other settings.
+func (d doors) use(s *settings) {
+	d.http1.Use(s.http1)
+	d.http2.Use(s.http2)
+	d.gateway.Use(s.gateway)
+}
+
+// evict closes a connection that is idle, of those that HTTP/1 has handed over.
+func (d doors) evict() bool { return d.http2.Evict() || d.gateway.Evict() }
 
 // observe returns what is told of every Exchange that is over.
 func (s *server) observe() func(*exchange.Exchange) {
@@ -92,9 +83,7 @@ func (s *server) drainDoors() int {
 	for i, d := range s.doors {
 		s.loops[i].Post(exchange.TaskFunc(func() {
 			d.http1.Drain(func() { s.events.post(event{kind: doorDrained}) })
-			if d.http2 != nil {
-				d.http2.Drain()
-			}
+			d.http2.Drain()
 			d.gateway.Drain()
 		}))
 	}
@@ -106,9 +95,7 @@ func (s *server) closeDoors() {
 	tasks := make([]func(), len(s.doors))
 	for i, d := range s.doors {
 		tasks[i] = func() {
-			if d.http2 != nil {
-				d.http2.Close()
-			}
+			d.http2.Close()
 			d.gateway.Close()
 			d.http1.Close()
 		}

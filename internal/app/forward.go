@@ -100,23 +100,13 @@ func (s *server) openForward() error {
 	if len(f.listeners) == 0 {
 		return nil
 	}
-	cfg := s.cfg.Front
-	// Nobody speaks for others, servers name themselves, and a client that has said
-	// all may have its answer.
-	cfg.TrustedProxies, cfg.ProxyProtocol, cfg.ServerHeader, cfg.HalfClose = nil, nil, "none", true
-	var err error
-	f.front, err = http1.New(cfg, http1.Parts{
-		Log: s.log, Store: s.store, Spool: s.cfg.Spool, Disk: s.filePool(), Observe: (*exchange.Exchange).Release,
-	})
-	if err != nil {
-		return err
-	}
+	f.front = http1.New(http1.Parts{Log: s.log, Store: s.store, Disk: s.filePool(), Observe: (*exchange.Exchange).Release})
 	f.doors = make([]*http1.Door, len(s.loops))
 	errs := make([]error, len(s.loops))
 	tasks := make([]func(), len(s.loops))
 	for i, l := range s.loops {
 		tasks[i] = func() {
-			f.doors[i] = f.front.Door(l)
+			f.doors[i] = f.front.Door(l, s.settings.forward)
 			for _, ln := range f.listeners {
 				errs[i] = errors.Join(errs[i], f.doors[i].ServeBy(ln, f.lanes[i]))
 			}

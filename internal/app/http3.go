@@ -56,11 +56,11 @@ func (s *server) openHTTP3() error {
 	slog.SetDefault(s.log)
 	t := s.tlsParts()
 	parts := http3.Parts{
-		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Extra: t.Extra, Log: s.log, Store: s.store, Spool: s.cfg.Spool,
+		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Log: s.log, Store: s.store,
 		Observe: s.observe(),
 	}
 	var err error
-	if s.http3, err = http3.New(s.cfg.Front, s.cfg.HTTP3, parts); err != nil {
+	if s.http3, err = http3.New(s.settings.http3, parts); err != nil {
 		return fmt.Errorf("serve HTTP/3: %w", err)
 	}
 	for _, q := range s.quic {

@@ -202,9 +202,7 @@ func (s *server) closeListener(ln *listen.Listener) {
 
 // leave has the connections that d has got from HTTP/1 and that came by a gate end.
 func (d doors) leave(g *http1.Gate) {
-	if d.http2 != nil {
-		d.http2.Leave(g)
-	}
+	d.http2.Leave(g)
 	d.gateway.Leave(g)
 }
 

@@ -120,6 +120,10 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if err := s.notLive(cfg); err != nil {
 		return refuse(err)
 	}
+	next, err := newSettings(cfg)
+	if err != nil {
+		return refuse(err)
+	}
 	sockets, err := s.listen(cfg)
 	if err != nil {
 		return refuse(err)
@@ -139,7 +143,7 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 		return err
 	}
 	before := s.now
-	s.cfg = cfg
+	s.cfg, s.settings = cfg, next
 	s.tele.Change(cfg.Telemetry)
 	s.useCerts(certificates)
 	s.use(g)

@@ -12,7 +12,6 @@ import (
 	"rickhouse/internal/certs"
 	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
-	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/loop"
 )
@@ -98,15 +97,10 @@ func (s *server) tlsParts() *http1.TLS {
 			return now().TLS().GetConfigForClient(hello)
 		},
 	}
-	t := &http1.TLS{
+	return &http1.TLS{
 		TLSConfig: loop.TLSConfig{TLS: secure, Handshakes: loop.NewHandshakes(runtime.GOMAXPROCS(0))},
 		Describe:  func(state tls.ConnectionState) []byte { return now().Describe(state) },
-		HTTP3:     s.cfg.HTTP3.On,
 	}
-	if hsts := s.cfg.Certs.HSTS; hsts != "" {
-		t.Extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte(hsts)}}
-	}
-	return t
 }
 
 // toHTTPS answers at redirect_http.

@@ -47,6 +47,7 @@ type server struct {
 	store      *spool.Store
 	pool       *disk.Pool // what waits for disks; nil before it is needed
 	chains     *chain.Shared
+	settings   *settings // of now
 	front      *http1.Front
 	doors      []doors
 	http3      *http3.Front // nil without HTTP/3
@@ -81,6 +82,9 @@ func newServer(cfg config.Server, env Environment, tele *telemetry.Telemetry) *s
 // start brings up everything but accepting.
 func (s *server) start() error {
 	var err error
+	if s.settings, err = newSettings(s.cfg); err != nil {
+		return err
+	}
 	if s.listening, err = s.listen(s.cfg); err != nil {
 		return err
 	}

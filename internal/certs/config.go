@@ -18,7 +18,7 @@ type Config struct {
 	MinVersion   string   `toml:"tls_min_version" reload:"live" default:"1.2" enum:"1.2,1.3" help:"The oldest version of TLS that is spoken."`
 	ClientAuth   string   `toml:"client_auth" reload:"live" default:"none" enum:"none,optional,required" help:"Whether clients show certificates, which are checked against client_ca and told to the application."`
 	ClientCA     string   `toml:"client_ca" reload:"live" default:"" help:"The file of the authorities (PEM) that client certificates must come from."`
-	HSTS         string   `toml:"hsts" default:"" help:"The Strict-Transport-Security header of answers by TLS that have none (RFC 6797), as in \"max-age=31536000; includeSubDomains\"."`
+	HSTS         string   `toml:"hsts" reload:"live" default:"" help:"The Strict-Transport-Security header of answers by TLS that have none (RFC 6797), as in \"max-age=31536000; includeSubDomains\"."`
 	RedirectHTTP string   `toml:"redirect_http" reload:"live" default:"" help:"An address, as :80, that answers plain HTTP by a redirect to https, and challenges of ACME (HTTP-01)."`
 	NoOCSP       bool     `toml:"ocsp,inverted" reload:"live" default:"true" help:"Staple OCSP responses where a certificate names a responder. That there is none is logged and no more."`
 	Domains      []string `toml:"domains" reload:"live" default:"the hosts of the routes" help:"The host names that tls = \"auto\" gets certificates for, and tls = \"internal\" besides localhost and those in bind."`

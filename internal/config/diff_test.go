@@ -31,12 +31,12 @@ func TestDiff(t *testing.T) {
 		{"nothing", web, "# a comment\n" + web, nil},
 		{"a default that is written", web, "max_line = \"8KiB\"\n" + web, nil},
 		{"the top level", web, "max_body = \"1MiB\"\nshutdown_timeout = \"1s\"\nloops = 3\n" + web, []string{
-			"loops: 0 -> 3 (restart)", "shutdown_timeout: 30s -> 1s", "max_body: 100MiB -> 1MiB (restart)",
+			"loops: 0 -> 3 (restart)", "shutdown_timeout: 30s -> 1s", "max_body: 100MiB -> 1MiB",
 		}},
 		{"a list", "bind = [\":80\"]\n" + web, "bind = [\":80\", \"127.0.0.1:81\"]\n" + web, []string{
 			`bind: [":80"] -> [":80", "127.0.0.1:81"]`,
 		}},
-		{"an inverted key", web, "http2 = false\n" + web, []string{"http2: true -> false (restart)"}},
+		{"an inverted key", web, "http2 = false\n" + web, []string{"http2: true -> false"}},
 		{"an application", web, web + "threads = 2\nwsgi_ = 1\n"[:12], []string{"apps.web: threads: 1 -> 2"}},
 		{"secrets", web + `environment = {KEY = "hidden one"}`, web + `environment = {KEY = "hidden two", OTHER = "hidden"}`, []string{
 			"apps.web: environment: {KEY} -> {KEY, OTHER}",

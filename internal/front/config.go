@@ -15,21 +15,21 @@ import (
 // Config is what every front end is told. The zero value of a field means its
 // default.
 type Config struct {
-	MaxLine           units.Size    `toml:"max_line" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
-	MaxFields         int           `toml:"max_fields" default:"100" help:"The most header fields of a request; more are answered with 431."`
-	MaxHead           units.Size    `toml:"max_head" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
-	MaxBody           units.Size    `toml:"max_body" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
-	HeaderTimeout     time.Duration `toml:"header_timeout" default:"10s" help:"How long a request head may take to arrive; then 408. A new connection that sends nothing is closed after it."`
-	IdleTimeout       time.Duration `toml:"idle_timeout" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
-	MinRate           int           `toml:"min_rate" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
-	MinRateGrace      time.Duration `toml:"min_rate_grace" default:"5s" help:"How long a client may be slower than min_rate at first."`
-	KeepaliveRequests int           `toml:"keepalive_requests" default:"0" help:"How many requests a connection may bring; 0 means any number."`
-	MaxConnections    int           `toml:"max_connections" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
-	TrustedProxies    []string      `toml:"trusted_proxies" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
-	ProxyProtocol     []string      `toml:"proxy_protocol" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose connections have to begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; others must not send one. It is not for addresses of gateways."`
-	UnderscoreHeaders []string      `toml:"underscore_headers" default:"" help:"Header names with an underscore that are let through; others are dropped."`
-	HalfClose         bool          `toml:"half_close" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
-	ServerHeader      string        `toml:"server_header" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
+	MaxLine           units.Size    `toml:"max_line" reload:"live" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
+	MaxFields         int           `toml:"max_fields" reload:"live" default:"100" help:"The most header fields of a request; more are answered with 431."`
+	MaxHead           units.Size    `toml:"max_head" reload:"live" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
+	MaxBody           units.Size    `toml:"max_body" reload:"live" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
+	HeaderTimeout     time.Duration `toml:"header_timeout" reload:"live" default:"10s" help:"How long a request head may take to arrive; then 408. A new connection that sends nothing is closed after it."`
+	IdleTimeout       time.Duration `toml:"idle_timeout" reload:"live" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
+	MinRate           int           `toml:"min_rate" reload:"live" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
+	MinRateGrace      time.Duration `toml:"min_rate_grace" reload:"live" default:"5s" help:"How long a client may be slower than min_rate at first."`
+	KeepaliveRequests int           `toml:"keepalive_requests" reload:"live" default:"0" help:"How many requests a connection may bring; 0 means any number."`
+	MaxConnections    int           `toml:"max_connections" reload:"live" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
+	TrustedProxies    []string      `toml:"trusted_proxies" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
+	ProxyProtocol     []string      `toml:"proxy_protocol" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose connections have to begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; others must not send one. It is not for addresses of gateways."`
+	UnderscoreHeaders []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
+	HalfClose         bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
+	ServerHeader      string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
 
 	// LargestBody is the largest max_body of a route, where that is more than MaxBody.
 	LargestBody units.Size `toml:"-"`
@@ -118,8 +118,8 @@ func ParsePrefix(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// Limits are the limits of a head as the parser wants them.
-func (c *Config) Limits() wire.Limits {
+// limits are the limits of a head as the parser wants them.
+func (c *Config) limits() wire.Limits {
 	l := wire.Limits{Line: int(c.MaxLine), Fields: c.MaxFields, Head: int(c.MaxHead)}
 	for _, name := range c.UnderscoreHeaders {
 		l.Underscore = append(l.Underscore, strings.ToLower(name))

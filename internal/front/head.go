@@ -53,6 +53,12 @@ func NewHead(limits *wire.Limits) *Head {
 	return &Head{limits: limits, parser: wire.NewParser(limits), names: names{[]byte("host"), []byte("GET")}}
 }
 
+// SetLimits has h keep other limits from the next Begin on.
+func (h *Head) SetLimits(limits *wire.Limits) {
+	h.limits = limits
+	h.parser.SetLimits(limits)
+}
+
 // Begin starts the head of req.
 func (h *Head) Begin(req *exchange.Request) {
 	buf := h.buf[:0]

@@ -15,8 +15,6 @@ type Origin struct {
 	Listen listen.Addr
 	Unix   bool
 	Scheme []byte
-	// Extra are fields that every final answer gets that has none of that name.
-	Extra []exchange.Field
 
 	addr []byte
 	port uint16
@@ -64,6 +62,8 @@ func (o *Origin) Identify(req *exchange.Request) {
 type Gate struct {
 	// Leaving says that connections are to end once what has come is answered.
 	Leaving bool
+	// Extra are fields that every final answer by TLS gets that has none of that name.
+	Extra []exchange.Field
 }
 
 // Handoff is a connection that another front end is to serve: whoever accepted
@@ -86,8 +86,6 @@ type Handoff struct {
 	// TLS is what is known of the TLS session, as exchange.Request has it; nil
 	// where the connection has none.
 	TLS []byte
-	// Extra are fields that every final answer gets that has none of that name.
-	Extra []exchange.Field
 	// Gate is where it came in; nil for one that never leaves.
 	Gate *Gate
 	// Closed must be called once, on the Loop, when Stream is closed.

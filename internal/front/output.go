@@ -27,13 +27,8 @@ const (
 // OutputParts are what the Outputs on one Loop work with.
 type OutputParts struct {
 	Loop *loop.Loop
-	// Store takes what slow clients have not taken; nil for none. Memory is how many
-	// octets of an answer wait in memory before, and MaxAnswer how many the Store
-	// takes of one answer before the Server has to wait.
-	Store     *spool.Store
-	Memory    int
-	MaxAnswer int64
-	Config    *Config
+	// Store takes what slow clients have not taken; nil for none.
+	Store *spool.Store
 	// Disk reads what of files is not in memory; nil to wait for it on the Loop.
 	Disk *disk.Pool
 	// Sent is added to: the octets that the kernel takes.
@@ -56,6 +51,8 @@ type Output struct {
 	// Stream is where it writes, and Owner whose it is.
 	Stream loop.Stream
 	Owner  Resumer
+	// Settings are those that the request began with.
+	Settings *Settings
 	// Buf is what is written first. Before anything was put a head may be appended
 	// to it.
 	Buf []byte
@@ -107,7 +104,7 @@ func (o *Output) Reset() {
 	if cap(o.Buf) > maxBuf {
 		o.Buf = nil
 	}
-	*o = Output{p: o.p, Stream: o.Stream, Owner: o.Owner, Buf: o.Buf, queue: o.queue}
+	*o = Output{p: o.p, Stream: o.Stream, Owner: o.Owner, Settings: o.Settings, Buf: o.Buf, queue: o.queue}
 }
 
 // Err is why nothing more can be written, or nil. It is an exchange.ErrClientGone,
@@ -135,14 +132,14 @@ func (o *Output) Put(p []byte) {
 	if o.Tunnel {
 		store = nil
 	}
-	if store != nil && o.waiting()+len(p) > o.p.Memory && !o.Blocked {
+	if store != nil && o.waiting()+len(p) > o.Settings.Memory && !o.Blocked {
 		o.flush()
 		if o.err != nil {
 			return
 		}
 	}
 	switch last := len(o.queue) - 1; {
-	case last >= 0 && o.queue[last].spooled, store != nil && o.waiting()+len(p) > o.p.Memory:
+	case last >= 0 && o.queue[last].spooled, store != nil && o.waiting()+len(p) > o.Settings.Memory:
 		o.putSpool(p)
 	case last < 0:
 		o.write(p)
@@ -213,7 +210,7 @@ func (o *Output) putSpool(p []byte) {
 	}
 	o.queue[len(o.queue)-1].left += int64(len(p))
 	o.spool.Append(p)
-	if o.spool.Size() > o.p.MaxAnswer {
+	if o.spool.Size() > o.Settings.MaxAnswer {
 		o.held = true
 	}
 }
@@ -240,7 +237,7 @@ func (o *Output) left(n int) {
 
 func (o *Output) progress(n int) {
 	*o.p.Sent += uint64(n)
-	o.Pace.Progress(n, o.p.Loop.Now(), o.p.Config)
+	o.Pace.Progress(n, o.p.Loop.Now(), &o.Settings.Config)
 }
 
 // Flush writes what the kernel takes, hands the disk what that is to take, and

@@ -60,9 +60,8 @@ func newTestOutput(t *testing.T, s loop.Stream) *Output {
 		l.Stop()
 		_ = l.Run()
 	})
-	cfg := Config{}.WithDefaults()
-	o := NewOutput(&OutputParts{Loop: l, Memory: 1 << 20, Config: &cfg, Sent: new(uint64)})
-	o.Stream = s
+	o := NewOutput(&OutputParts{Loop: l, Sent: new(uint64)})
+	o.Stream, o.Settings = s, &Settings{Config: Config{}.WithDefaults(), Memory: 1 << 20}
 	return &o
 }
 

@@ -11,10 +11,12 @@ import (
 	"strings"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http2"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 	"rickhouse/internal/websocket"
 	wire "rickhouse/internal/wire/websocket"
 )
@@ -56,25 +58,27 @@ func start(bind string, cfg websocket.Config, opened func(*echo)) (*server, erro
 		return nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
-	multiplexed, err := http2.New(http1.Config{}, http2.Config{}, http2.Parts{Handler: s, Log: log})
+	common, err := front.NewSettings(front.Config{}, spool.Config{})
+	if err != nil {
+		return nil, err
+	}
+	own, err := http2.NewSettings(common, http2.Config{})
 	if err != nil {
 		return nil, err
 	}
 	var streams *http2.Door
-	f, err := http1.New(http1.Config{}, http1.Parts{
+	f := http1.New(http1.Parts{
 		Handler: s, Log: log,
 		HTTP2: func(_ *http1.Door, h http1.Handoff) { streams.Serve(h) },
 	})
-	if err != nil {
-		return nil, err
-	}
 	if s.loop, err = loop.New(loop.Config{}); err != nil {
 		return nil, err
 	}
 	if s.ln, err = listen.Listen(addr, listen.Config{}); err != nil {
 		return nil, err
 	}
-	s.door, streams = f.Door(s.loop), multiplexed.Door(s.loop)
+	s.door = f.Door(s.loop, &http1.Settings{Settings: common, HTTP2: true})
+	streams = http2.New(http2.Parts{Handler: s, Log: log}).Door(s.loop, own)
 	return s, s.door.Serve(s.ln)
 }
 

@@ -136,9 +136,9 @@ func TestBackpressure(t *testing.T) {
 		t.Cleanup(func() { _ = store.Close() })
 		for _, spooled := range []bool{true, false} {
 			h := newHeld()
-			s := start(t, protocol, settings{unix: true, parts: func(p *Parts) {
+			s := start(t, protocol, settings{unix: true, spool: spool.Config{Memory: 8 * units.KiB, MaxAnswer: units.MiB}, parts: func(p *Parts) {
 				if spooled {
-					p.Store, p.Spool = store, spool.Config{Memory: 8 * units.KiB, MaxAnswer: units.MiB}
+					p.Store = store
 				}
 			}}, h)
 			const pieces, size = 400, 10000

@@ -223,7 +223,7 @@ func (c *conn) wake() bool {
 func (c *conn) beginHead() {
 	if c.state == idle {
 		c.state = reading
-		c.until = c.d.l.Now() + int64(c.d.f.common.HeaderTimeout)
+		c.until = c.d.l.Now() + int64(c.w.settings.HeaderTimeout)
 	}
 }
 
@@ -301,7 +301,7 @@ func (c *conn) deadline() int64 {
 	case closed:
 		return 0
 	}
-	w, now, cfg := c.w, c.d.l.Now(), &c.d.f.common
+	w, now, cfg := c.w, c.d.l.Now(), &c.w.settings.Config
 	if w.out.Blocked {
 		w.out.Pace.Wait(now, cfg)
 	} else {

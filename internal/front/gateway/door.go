@@ -40,6 +40,7 @@ type Counters struct {
 type Door struct {
 	f          *Front
 	l          *loop.Loop
+	settings   *Settings // of now
 	conns      connList
 	spare      []*work
 	scratch    []byte // what is being read; nil before the first connection
@@ -56,7 +57,7 @@ type Door struct {
 // the Gateway of h.Addr.
 func (d *Door) Serve(h front.Handoff) {
 	d.counters.Accepted++
-	if !d.f.trusts(h.Remote.Addr()) {
+	if !d.settings.trusts(h.Remote.Addr()) {
 		d.stranger(h)
 		return
 	}
@@ -67,13 +68,17 @@ func (d *Door) Serve(h front.Handoff) {
 	h.Stream.SetHandler(c)
 	d.conns.push(c)
 	d.counters.Open++
-	c.await(c.patience(int64(d.f.common.HeaderTimeout)))
+	c.await(c.patience(int64(d.settings.HeaderTimeout)))
 	if len(h.Read) > 0 {
 		c.w = d.take(c)
 		c.w.in = append(c.w.in, h.Read...)
 		c.advance()
 	}
 }
+
+// Use has d go by other settings: connections that come, and requests that begin,
+// from now on.
+func (d *Door) Use(s *Settings) { d.settings = s }
 
 // stranger closes a connection of a peer that is not trusted.
 func (d *Door) stranger(h front.Handoff) {

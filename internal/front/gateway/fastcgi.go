@@ -65,8 +65,8 @@ func (r *records) head(c *conn) (bool, *exchange.Error) {
 		case rec.End:
 			r.params, r.told = true, tellsLength(c.w.vars)
 		default:
-			if c.w.vars = append(c.w.vars, rec.Content...); len(c.w.vars) > c.d.f.limits.Head+cgi.Others {
-				return false, front.Refusal(http.StatusRequestHeaderFieldsTooLarge, "PARAMS have more than %d octets", c.d.f.limits.Head+cgi.Others)
+			if c.w.vars = append(c.w.vars, rec.Content...); len(c.w.vars) > c.w.settings.Limits.Head+cgi.Others {
+				return false, front.Refusal(http.StatusRequestHeaderFieldsTooLarge, "PARAMS have more than %d octets", c.w.settings.Limits.Head+cgi.Others)
 			}
 		}
 	}

@@ -53,9 +53,10 @@ func (c *conn) observe() {
 // nextRequest goes on to the next request of the connection.
 func (c *conn) nextRequest() bool {
 	c.w.next()
+	c.w.goBy(c.d.settings)
 	c.full, c.told = false, false
 	c.state = reading
-	c.until = c.d.l.Now() + int64(c.d.f.common.HeaderTimeout)
+	c.until = c.d.l.Now() + int64(c.w.settings.HeaderTimeout)
 	if c.w.buffered() == 0 {
 		c.rest()
 	}

@@ -12,13 +12,12 @@ import (
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
-	wire "rickhouse/internal/wire/http1"
 )
 
 // Config is what a Front is told besides what every front end is told. The zero
 // value takes connections from this machine alone.
 type Config struct {
-	Peers []string `toml:"gateway_peers" default:"" help:"Addresses or networks that may speak uwsgi, FastCGI and SCGI to us, besides Unix sockets and this machine. They say who the client is: name those alone whose nginx or Apache hands requests on."`
+	Peers []string `toml:"gateway_peers" reload:"live" default:"" help:"Addresses or networks that may speak uwsgi, FastCGI and SCGI to us, besides Unix sockets and this machine. They say who the client is: name those alone whose nginx or Apache hands requests on."`
 }
 
 // Validate reports every mistake in c, each as "key: what is wrong".
@@ -38,10 +37,8 @@ type Parts struct {
 	Handler exchange.Handler
 	// Log gets a line for each peer or request that breaks a rule.
 	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none. Spool says how
-	// much of an answer stays in memory before, and how much the Store takes.
+	// Store takes what slow clients have not taken; nil for none.
 	Store *spool.Store
-	Spool spool.Config
 	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
 	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
@@ -51,40 +48,35 @@ type Parts struct {
 	Observe func(x *exchange.Exchange)
 }
 
-// Front serves the three protocols. It is safe for concurrent use.
-type Front struct {
-	common  front.Config
-	parts   Parts
-	limits  wire.Limits
-	proxies front.Proxies
-	peers   []netip.Prefix
-	spool   spool.Config
+// Settings are what a Door goes by until it is given others. They do not change.
+type Settings struct {
+	*front.Settings
+	peers []netip.Prefix
 }
 
-// New makes a Front, or says what is wrong with its settings.
-func New(common front.Config, cfg Config, p Parts) (*Front, error) {
-	if err := errors.Join(common.Validate(), cfg.Validate()); err != nil {
+// NewSettings makes Settings, or says what is wrong with cfg.
+func NewSettings(common *front.Settings, cfg Config) (*Settings, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	common = common.WithDefaults()
-	f := &Front{common: common, parts: p, limits: common.Limits(), proxies: front.NewProxies(common.TrustedProxies), spool: p.Spool.WithDefaults()}
+	s := &Settings{Settings: common}
 	for _, text := range cfg.Peers {
 		prefix, err := front.ParsePrefix(text)
 		if err != nil {
 			return nil, err
 		}
-		f.peers = append(f.peers, prefix)
+		s.peers = append(s.peers, prefix)
 	}
-	return f, nil
+	return s, nil
 }
 
 // trusts reports whether a peer may speak to us; the zero Addr is that of a Unix
 // socket.
-func (f *Front) trusts(a netip.Addr) bool {
+func (s *Settings) trusts(a netip.Addr) bool {
 	if !a.IsValid() || a.IsLoopback() {
 		return true
 	}
-	for _, p := range f.peers {
+	for _, p := range s.peers {
 		if p.Contains(a) {
 			return true
 		}
@@ -92,14 +84,17 @@ func (f *Front) trusts(a netip.Addr) bool {
 	return false
 }
 
-// Door makes the Front's part on one Loop; there is one for each. It may be
-// called before the Loop runs, or on it.
-func (f *Front) Door(l *loop.Loop) *Door {
-	d := &Door{f: f, l: l, origins: map[listen.Addr]*front.Origin{}}
-	d.output = front.OutputParts{
-		Loop: l, Store: f.parts.Store, Memory: int(f.spool.Memory), MaxAnswer: int64(f.spool.MaxAnswer), Config: &f.common, Disk: f.parts.Disk,
-		Sent: &d.counters.OctetsOut,
-	}
+// Front serves the three protocols. It is safe for concurrent use.
+type Front struct{ parts Parts }
+
+// New makes a Front.
+func New(p Parts) *Front { return &Front{parts: p} }
+
+// Door makes the Front's part on one Loop, which goes by s; there is one for each.
+// It may be called before the Loop runs, or on it.
+func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
+	d := &Door{f: f, l: l, settings: s, origins: map[listen.Addr]*front.Origin{}}
+	d.output = front.OutputParts{Loop: l, Store: f.parts.Store, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut}
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.conns.init()
 	return d

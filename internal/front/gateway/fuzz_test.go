@@ -74,10 +74,7 @@ func (f *fakeStream) SetHandler(h loop.Handler)               { f.h = h }
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, h exchange.Handler, observe func(x *exchange.Exchange)) *Door {
 	t.Helper()
-	f, err := New(front.Config{MaxBody: 1000}, Config{}, Parts{Handler: h, Log: slog.New(slog.DiscardHandler), Observe: observe})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler), Observe: observe})
 	l, err := loop.New(loop.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +83,7 @@ func fakeDoor(t testing.TB, h exchange.Handler, observe func(x *exchange.Exchang
 		l.Stop()
 		_ = l.Run()
 	})
-	return f.Door(l)
+	return f.Door(l, settings{common: front.Config{MaxBody: 1000}}.made(t))
 }
 
 // variety answers in a way that the path chooses.

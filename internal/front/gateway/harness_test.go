@@ -17,6 +17,7 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/fastcgi"
 	"rickhouse/internal/wire/scgi"
@@ -59,9 +60,24 @@ func (waiting) Hup(error) {}
 type settings struct {
 	common front.Config
 	own    Config
+	spool  spool.Config
 	parts  func(*Parts)
 	unix   bool
 	remote string
+}
+
+// made are the Settings of cfg.
+func (cfg settings) made(t testing.TB) *Settings {
+	t.Helper()
+	common, err := front.NewSettings(cfg.common, cfg.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSettings(common, cfg.own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // start serves h on a free port, or a Unix socket.
@@ -86,14 +102,10 @@ func start(t *testing.T, protocol string, cfg settings, h exchange.Handler) *ser
 	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(cfg.common, cfg.own, p)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, stack []byte) { s.panics <- fmt.Sprintf("%v\n%s", value, stack) }}); err != nil {
 		t.Fatal(err)
 	}
-	s.door = f.Door(s.l)
+	s.door = New(p).Door(s.l, cfg.made(t))
 	s.accept()
 	ended := make(chan error, 1)
 	go func() { ended <- s.l.Run() }()

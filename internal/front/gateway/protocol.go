@@ -63,7 +63,7 @@ type plain struct {
 
 func (p plain) head(c *conn) (bool, *exchange.Error) {
 	w := c.w
-	variables, n, err := p.parse(w.in[w.r:], c.d.f.limits.Head+cgi.Others)
+	variables, n, err := p.parse(w.in[w.r:], w.settings.Limits.Head+cgi.Others)
 	switch {
 	case errors.Is(err, p.size):
 		return false, &exchange.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: err.Error()}

@@ -44,7 +44,7 @@ func (c *conn) rest() {
 		c.close(false)
 		return
 	}
-	c.await(c.patience(int64(c.d.f.common.IdleTimeout)))
+	c.await(c.patience(int64(c.d.settings.IdleTimeout)))
 }
 
 // begin hands the request whose variables are complete on.
@@ -61,12 +61,12 @@ func (c *conn) begin() {
 		return
 	}
 	d.counters.Requests++
-	limit := d.f.common.KeepaliveRequests
+	limit := w.settings.KeepaliveRequests
 	w.close = limit > 0 && c.requests >= limit
 	x.HasContent = x.Request.ContentLength != 0
 	w.left = x.Request.ContentLength
 	w.done = !x.HasContent
-	if most := d.f.common.MostBody(); x.Request.ContentLength > int64(most) {
+	if most := w.settings.MostBody(); x.Request.ContentLength > int64(most) {
 		c.refuse(front.TooLarge(most))
 		return
 	}
@@ -110,7 +110,7 @@ func (c *conn) variables(req *exchange.Request) *exchange.Error {
 			return err
 		}
 	}
-	c.d.f.proxies.Apply(req, unix, w.addr[:0])
+	w.settings.Proxies.Apply(req, unix, w.addr[:0])
 	return nil
 }
 
@@ -206,8 +206,8 @@ func (c *conn) content(p []byte) {
 	x := &w.x
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
-	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.common)
-	if most := c.d.f.common.BodyOf(x); x.Stats.ContentIn > int64(most) {
+	w.body.pace.Progress(len(p), c.d.l.Now(), &w.settings.Config)
+	if most := w.settings.BodyOf(x); x.Stats.ContentIn > int64(most) {
 		c.contentFailed(front.TooLarge(most))
 		return
 	}
@@ -239,7 +239,7 @@ func (c *conn) contentFailed(err *exchange.Error) {
 
 // halfClosed tells the Server, once, that the peer has finished sending.
 func (c *conn) halfClosed() {
-	if !c.eof || c.told || c.w.linger || c.d.f.common.HalfClose {
+	if !c.eof || c.told || c.w.linger || c.w.settings.HalfClose {
 		return
 	}
 	c.told = true

@@ -9,12 +9,13 @@ import (
 // work is what a connection needs while it is not idle. Works are used again:
 // everything in them is either reset or overwritten.
 type work struct {
-	x    exchange.Exchange
-	head *cgi.Head
-	vars []byte // the variables, as the protocol writes them
-	in   []byte // in[r:] has come and is not taken
-	r    int
-	out  front.Output
+	x        exchange.Exchange
+	settings *Settings // those that the request began with
+	head     *cgi.Head
+	vars     []byte // the variables, as the protocol writes them
+	in       []byte // in[r:] has come and is not taken
+	r        int
+	out      front.Output
 	body
 	front.Answer
 	close  bool // the connection closes after the answer
@@ -40,12 +41,19 @@ func (d *Door) take(c *conn) *work {
 		d.spare[n-1] = nil
 		d.spare = d.spare[:n-1]
 	} else {
-		w = &work{head: cgi.NewHead(&d.f.limits), out: front.NewOutput(&d.output)}
+		w = &work{head: cgi.NewHead(&d.settings.Limits), out: front.NewOutput(&d.output)}
 		w.x.Executor = d.l
 		w.x.Reset()
 	}
 	w.out.Stream, w.out.Owner = c.s, c
+	w.goBy(d.settings)
 	return w
+}
+
+// goBy has the request that begins go by s.
+func (w *work) goBy(s *Settings) {
+	w.settings, w.out.Settings = s, s.Settings
+	w.head.SetLimits(&s.Limits)
 }
 
 // give takes back a work whose exchange is over.

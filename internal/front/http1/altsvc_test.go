@@ -7,7 +7,7 @@ import (
 
 func TestHTTP3IsToldByAltSvc(t *testing.T) {
 	for _, on := range []bool{false, true} {
-		s, cfg := startTLS(t, Config{}, hello, func(p *Parts) { p.TLS.HTTP3 = on })
+		s, cfg := startTLS(t, Config{}, hello, func(p *setup) { p.HTTP3 = on })
 		want := ""
 		if on {
 			want = fmt.Sprintf(`h3=":%d"; ma=86400`, s.listener.Addr().Port)

@@ -15,7 +15,7 @@ type announcement struct{ in []byte }
 
 // announces reports whether a peer has to say for whom it opened its connections.
 func (d *Door) announces(o *entrance, remote netip.AddrPort) bool {
-	return o.Listen.Gateway == "" && d.f.announcers.Trusts(remote.Addr(), o.Unix)
+	return o.Listen.Gateway == "" && d.settings.Announcers.Trusts(remote.Addr(), o.Unix)
 }
 
 // announced goes on with the header.

@@ -209,6 +209,7 @@ func TestHandoffOfTheAnnounced(t *testing.T) {
 	d := fakeDoor(t, announcing("127.0.0.1"), newStatic())
 	var got Handoff
 	d.f.parts.HTTP2 = func(_ *Door, h Handoff) { got = h }
+	d.settings.HTTP2 = true
 	s := &fakeStream{in: []byte(lineOfFour)}
 	c := d.fakeConn(s)
 	c.announcement = &announcement{}

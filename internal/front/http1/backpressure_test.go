@@ -130,7 +130,7 @@ func (f *flood) checkSome(t *testing.T, body io.Reader) {
 	}
 }
 
-func withSpool(t *testing.T, cfg spool.Config) func(*Parts) {
+func withSpool(t *testing.T, cfg spool.Config) func(*setup) {
 	t.Helper()
 	cfg.Directory = t.TempDir()
 	store, err := spool.NewStore(cfg)
@@ -145,7 +145,7 @@ func withSpool(t *testing.T, cfg spool.Config) func(*Parts) {
 		}
 		_ = store.Close()
 	})
-	return func(p *Parts) { p.Store, p.Spool = store, cfg }
+	return func(p *setup) { p.Store, p.spool = store, cfg }
 }
 
 // Content that goes nowhere holds no Server up: it is drained at once.

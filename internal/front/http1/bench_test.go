@@ -13,6 +13,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 )
 
 // fakeStream is a Stream in memory: in is read, then comes end, and what is
@@ -78,10 +79,7 @@ func (f *fakeStream) SetHandler(loop.Handler)                 {}
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 	t.Helper()
-	f, err := New(cfg, Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
 	l, err := loop.New(loop.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -90,11 +88,17 @@ func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 		l.Stop()
 		_ = l.Run()
 	})
-	return f.Door(l)
+	return f.Door(l, Settings{}.made(t, cfg, spool.Config{}))
 }
 
-func (d *Door) fakeConn(s loop.Stream) *conn {
-	c := d.newConn(d.newEntrance(d.newGate(nil), listen.Addr{Host: "127.0.0.1", Port: 80}, d.f.parts.Handler), netip.MustParseAddrPort("127.0.0.1:1234"))
+func (d *Door) fakeGate() *gate {
+	return d.newGate(nil, listen.Addr{Host: "127.0.0.1", Port: 80}, d.f.parts.Handler)
+}
+
+func (d *Door) fakeConn(s loop.Stream) *conn { return d.fakeConnBy(d.fakeGate(), s) }
+
+func (d *Door) fakeConnBy(g *gate, s loop.Stream) *conn {
+	c := d.newConn(g.entrance, netip.MustParseAddrPort("127.0.0.1:1234"))
 	c.opened(s)
 	return c
 }
@@ -176,12 +180,13 @@ func TestIdleIsSmall(t *testing.T) {
 	streams := make([]fakeStream, n)
 	head := []byte("GET / HTTP/1.1\r\nHost: a\r\nX: " + longValue() + "\r\n\r\n")
 	var before, after runtime.MemStats
+	g := d.fakeGate()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range streams {
 		s := &streams[i]
 		s.in = head
-		d.fakeConn(s).Readable()
+		d.fakeConnBy(g, s).Readable()
 		s.out = nil
 	}
 	runtime.GC()

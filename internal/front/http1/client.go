@@ -94,7 +94,7 @@ func (c *conn) reply(x *exchange.Exchange) *wire.Reply {
 	r.Connect = x.Request.Form == exchange.AuthorityForm
 	r.Close = w.close || c.draining() || c.eof && w.buffered() == 0
 	r.Date = c.d.l.Date()
-	r.Extra = c.o.Extra
+	r.Server, r.Extra = w.settings.Server, w.extra
 	return r
 }
 

@@ -74,7 +74,7 @@ func (c *conn) opened(s loop.Stream) {
 	d.f.open.Add(1)
 	d.counters.Accepted++
 	d.counters.Open++
-	c.o.gate.open++
+	c.o.gate.conns++
 	c.rest(c.patience())
 }
 
@@ -83,7 +83,7 @@ func (c *conn) draining() bool { return c.d.draining || c.o.gate.Leaving }
 
 // patience is how long a connection that has sent nothing is waited for.
 func (c *conn) patience() int64 {
-	wait := int64(c.d.f.cfg.HeaderTimeout)
+	wait := int64(c.d.settings.HeaderTimeout)
 	if c.draining() {
 		wait = min(wait, firstOctets)
 	}
@@ -281,7 +281,7 @@ func (c *conn) wake() bool {
 	}
 	c.state = reading
 	if c.requests > 0 {
-		c.until = c.d.l.Now() + int64(c.d.f.cfg.HeaderTimeout)
+		c.until = c.d.l.Now() + int64(c.w.settings.HeaderTimeout)
 	}
 	return true
 }
@@ -325,7 +325,7 @@ func (c *conn) deadline() int64 {
 	case closed:
 		return 0
 	}
-	w, now, cfg := c.w, c.d.l.Now(), &c.d.f.cfg
+	w, now, cfg := c.w, c.d.l.Now(), &c.w.settings.Config
 	if w.out.Blocked {
 		w.out.Pace.Wait(now, cfg)
 	} else {

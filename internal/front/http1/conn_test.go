@@ -468,7 +468,7 @@ func TestOutOfWatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.accepted(d.newEntrance(d.newGate(nil), listen.Addr{}, d.f.parts.Handler), fd, netip.AddrPort{})
+		d.accepted(d.newGate(nil, listen.Addr{}, d.f.parts.Handler), fd, netip.AddrPort{})
 	}
 	if n := strings.Count(log.String(), "cannot accept"); n != 1 || !idle.closed {
 		t.Errorf("%d lines, closed is %v", n, idle.closed)

@@ -17,7 +17,7 @@ const maxSkip = 64 << 10
 // readHead goes on with a head and reports whether it is complete.
 func (c *conn) readHead() bool {
 	w := c.w
-	if c.requests == 0 && w.in[0] == 'P' && c.o.prior && c.d.f.parts.HTTP2 != nil {
+	if c.requests == 0 && w.in[0] == 'P' && c.o.prior && w.settings.HTTP2 && c.d.f.parts.HTTP2 != nil {
 		if whole, part := prefaced(w.in); whole || part && !c.eof {
 			if whole {
 				c.handOff(c.d.f.parts.HTTP2)
@@ -49,19 +49,19 @@ func (c *conn) begin(n int) {
 	c.requests++
 	d.counters.Requests++
 	c.busy()
-	limit := d.f.cfg.KeepaliveRequests
+	limit := w.settings.KeepaliveRequests
 	w.close = !w.parser.KeepAlive || limit > 0 && int(c.requests) >= limit || c.o.once
 	w.expect = w.parser.Expect
 	x.HasContent = x.Request.ContentLength != 0
 	w.body.left = x.Request.ContentLength
 	w.done = !x.HasContent
 	if x.Request.ContentLength < 0 {
-		w.chunked.Reset(&d.f.limits)
+		w.chunked.Reset(&w.settings.Limits)
 	}
 	c.identify(&x.Request)
-	d.f.proxies.Apply(&x.Request, c.o.Unix, w.addr[:0])
+	w.settings.Proxies.Apply(&x.Request, c.o.Unix, w.addr[:0])
 	c.state = serving
-	if most := d.f.cfg.MostBody(); x.Request.ContentLength > int64(most) {
+	if most := w.settings.MostBody(); x.Request.ContentLength > int64(most) {
 		c.refuse(front.TooLarge(most))
 		return
 	}
@@ -77,6 +77,9 @@ func (c *conn) busy() {
 // identify fills in who is at both ends of the connection.
 func (c *conn) identify(req *exchange.Request) {
 	c.o.Identify(req)
+	if c.w.extra = nil; c.o.tls != nil {
+		c.w.extra = c.o.gate.Extra
+	}
 	req.TLS = c.tls
 	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
 }
@@ -181,8 +184,8 @@ func (c *conn) content(p []byte) {
 	x := &w.x
 	w.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
-	w.body.pace.Progress(len(p), c.d.l.Now(), &c.d.f.cfg)
-	if most := c.d.f.cfg.BodyOf(x); x.Stats.ContentIn > int64(most) && w.Framing != tunnel {
+	w.body.pace.Progress(len(p), c.d.l.Now(), &w.settings.Config)
+	if most := w.settings.BodyOf(x); x.Stats.ContentIn > int64(most) && w.Framing != tunnel {
 		c.contentFailed(front.TooLarge(most))
 		return
 	}
@@ -217,7 +220,7 @@ func (c *conn) contentFailed(err *exchange.Error) {
 
 // halfClosed tells the Server, once, that the client has finished sending.
 func (c *conn) halfClosed() {
-	if !c.eof || c.told || c.w.linger || c.d.f.cfg.HalfClose || c.w.Framing == tunnel {
+	if !c.eof || c.told || c.w.linger || c.w.settings.HalfClose || c.w.Framing == tunnel {
 		return
 	}
 	c.told = true
@@ -235,7 +238,7 @@ func (c *conn) skip() bool {
 	for !w.complete() {
 		data, err := w.nextContent()
 		w.skipped += int64(len(data))
-		w.body.pace.Progress(len(data), c.d.l.Now(), &c.d.f.cfg)
+		w.body.pace.Progress(len(data), c.d.l.Now(), &w.settings.Config)
 		switch {
 		case err != nil || w.skipped > maxSkip:
 			c.leaveLingering()

@@ -54,7 +54,9 @@ type Counters struct {
 type Door struct {
 	f        *Front
 	l        *loop.Loop
-	idle     connList // no request, or part of a head
+	settings *Settings // of now
+	maxOpen  int64     // by these
+	idle     connList  // no request, or part of a head
 	busy     connList
 	spare    []*work
 	scratch  []byte // what is being read
@@ -81,10 +83,9 @@ func (d *Door) Serve(ln *listen.Listener) error {
 
 // ServeBy is Serve with another Handler for the requests that come this way.
 func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
-	g := d.newGate(ln)
-	o := d.newEntrance(g, ln.Addr(), h)
+	g := d.newGate(ln, ln.Addr(), h)
 	a, err := d.l.Accept(ln.FD(), loop.AcceptConfig{
-		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(o, fd, remote) },
+		OnConn:  func(fd int, remote netip.AddrPort) { d.accepted(g, fd, remote) },
 		OnError: d.refused,
 	})
 	if err != nil {
@@ -99,11 +100,12 @@ func (d *Door) ServeBy(ln *listen.Listener, h exchange.Handler) error {
 // addr is where it came in.
 func (d *Door) ServeConn(nc net.Conn, addr listen.Addr) {
 	remote, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
-	c := d.newConn(d.newEntrance(d.newGate(nil), addr, d.f.parts.Handler), netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+	c := d.newConn(d.newGate(nil, addr, d.f.parts.Handler).entrance, netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
 	c.opened(d.l.AttachConn(nc, c))
 }
 
-func (d *Door) accepted(o *entrance, fd int, remote netip.AddrPort) {
+func (d *Door) accepted(g *gate, fd int, remote netip.AddrPort) {
+	o := g.entrance
 	c := d.newConn(o, remote)
 	attach := o.attach
 	if d.announces(o, remote) {
@@ -116,12 +118,25 @@ func (d *Door) accepted(o *entrance, fd int, remote netip.AddrPort) {
 		return
 	}
 	c.opened(s)
-	if d.f.open.Load() > d.f.maxOpen && !d.evict(c) {
+	if d.f.open.Load() > d.maxOpen && !d.evict(c) {
 		d.pause()
 	}
 	if o.Listen.Gateway != "" {
 		c.handOff(d.f.parts.Gateway)
 	}
+}
+
+// Use has d go by other settings from now on: connections that come, and requests
+// that begin. Where there are more connections than may be, idle ones are closed.
+func (d *Door) Use(s *Settings) {
+	d.settings, d.maxOpen = s, s.maxOpen()
+	for _, g := range d.gates {
+		g.open()
+	}
+	for d.f.open.Load() > d.maxOpen && d.evict(nil) {
+		continue
+	}
+	d.unpause()
 }
 
 // refused is told that the kernel has no file for a connection, or no room to
@@ -173,7 +188,7 @@ func (d *Door) unpause() {
 	if !d.paused {
 		return
 	}
-	if d.f.open.Load() >= d.f.maxOpen && !d.evict(nil) {
+	if d.f.open.Load() >= d.maxOpen && !d.evict(nil) {
 		d.l.SetTimer(&d.retry, d.l.Now()+retryAfter)
 		return
 	}
@@ -190,7 +205,7 @@ func (d *Door) unpause() {
 func (d *Door) closed() {
 	d.f.open.Add(-1)
 	d.counters.Open--
-	if d.paused && d.f.open.Load() < d.f.maxOpen {
+	if d.paused && d.f.open.Load() < d.maxOpen {
 		d.unpause()
 	}
 	d.checkDrained()

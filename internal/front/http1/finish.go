@@ -63,7 +63,7 @@ func (c *conn) nextRequest() bool {
 	if n == 0 {
 		c.w = nil
 		c.d.give(w)
-		c.rest(int64(c.d.f.cfg.IdleTimeout))
+		c.rest(int64(c.d.settings.IdleTimeout))
 		if c.eof {
 			c.close(false)
 			return false
@@ -71,10 +71,11 @@ func (c *conn) nextRequest() bool {
 		return c.draining() // wake looks for a last request
 	}
 	w.reset()
+	w.goBy(c.d.settings)
 	c.d.idle.push(c)
 	c.d.counters.Idle++
 	c.state = reading
-	c.until = c.d.l.Now() + int64(c.d.f.cfg.HeaderTimeout)
+	c.until = c.d.l.Now() + int64(w.settings.HeaderTimeout)
 	return true
 }
 

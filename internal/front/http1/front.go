@@ -9,7 +9,6 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
-	wire "rickhouse/internal/wire/http1"
 )
 
 // Parts are what a Front works with.
@@ -18,10 +17,8 @@ type Parts struct {
 	Handler exchange.Handler
 	// Log gets a line for each client that breaks a rule.
 	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none. Spool says how
-	// much stays in memory before, and how much the Store takes of one answer.
+	// Store takes what slow clients have not taken; nil for none.
 	Store *spool.Store
-	Spool spool.Config
 	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
 	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
@@ -57,44 +54,35 @@ type Gate = front.Gate
 // Handoff is a connection for another front end.
 type Handoff = front.Handoff
 
+// Settings are what a Door goes by until it is given others. They do not change.
+type Settings struct {
+	*front.Settings
+	// HTTP2 says that connections may speak HTTP/2, where there is Parts.HTTP2.
+	HTTP2 bool
+	// Extra are fields for every answer that goes out by TLS and has none of that
+	// name.
+	Extra []exchange.Field
+	// HTTP3 says that HTTP/3 is served at the port of each listener with TLS, by UDP:
+	// clients are told so by Alt-Svc (RFC 7838).
+	HTTP3 bool
+}
+
+// maxOpen is how many connections there may be at a time.
+func (s *Settings) maxOpen() int64 {
+	if s.MaxConnections == 0 {
+		return defaultConnections(openFiles())
+	}
+	return int64(s.MaxConnections)
+}
+
 // Front serves HTTP/1. It is safe for concurrent use.
 type Front struct {
-	cfg     Config
-	parts   Parts
-	limits  wire.Limits
-	server  []byte
-	proxies front.Proxies
-	// announcers are those who speak the PROXY protocol.
-	announcers front.Proxies
-
-	memory    int   // octets of an answer in memory
-	maxAnswer int64 // octets of an answer in the spool
-
-	maxOpen int64
-	open    atomic.Int64 // connections of all Doors
+	parts Parts
+	open  atomic.Int64 // connections of all Doors
 }
 
-// New makes a Front, or says what is wrong with cfg.
-func New(cfg Config, p Parts) (*Front, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	cfg = cfg.WithDefaults()
-	f := &Front{
-		cfg: cfg, parts: p, limits: cfg.Limits(), proxies: front.NewProxies(cfg.TrustedProxies),
-		announcers: front.NewProxies(cfg.ProxyProtocol),
-	}
-	if cfg.ServerHeader != "none" {
-		f.server = []byte(cfg.ServerHeader)
-	}
-	s := p.Spool.WithDefaults()
-	f.memory, f.maxAnswer = int(s.Memory), int64(s.MaxAnswer)
-	f.maxOpen = int64(cfg.MaxConnections)
-	if f.maxOpen == 0 {
-		f.maxOpen = defaultConnections(openFiles())
-	}
-	return f, nil
-}
+// New makes a Front.
+func New(p Parts) *Front { return &Front{parts: p} }
 
 // defaultConnections leaves some of the files a process may open for workers,
 // the spool and files that are sent.
@@ -111,16 +99,13 @@ func defaultConnections(files uint64) int64 {
 // Open is the number of connections there are now.
 func (f *Front) Open() int64 { return f.open.Load() }
 
-// Door makes the Front's part on one Loop; there is one for each. It may be
-// called before the Loop runs, and not from elsewhere afterwards.
-func (f *Front) Door(l *loop.Loop) *Door {
-	d := &Door{f: f, l: l, scratch: make([]byte, bulkRead)}
-	d.output = front.OutputParts{
-		Loop: l, Store: f.parts.Store, Memory: f.memory, MaxAnswer: f.maxAnswer, Config: &f.cfg, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut,
-	}
+// Door makes the Front's part on one Loop, which goes by s; there is one for each.
+// It may be called before the Loop runs, and not from elsewhere afterwards.
+func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
+	d := &Door{f: f, l: l, settings: s, maxOpen: s.maxOpen(), scratch: make([]byte, bulkRead)}
+	d.output = front.OutputParts{Loop: l, Store: f.parts.Store, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut}
 	d.retry.Task = exchange.TaskFunc(d.unpause)
 	d.nobody = front.Nobody{Log: f.parts.Log}
-	d.reply.Server = f.server
 	d.idle.init()
 	d.busy.init()
 	return d

@@ -14,17 +14,31 @@ type gate struct {
 	front.Gate
 	d        *Door
 	ln       *listen.Listener // nil for a gate that accepts nothing
-	acceptor *loop.Acceptor   // nil when it accepts no more
-	open     int              // its connections, those handed over among them
+	addr     listen.Addr
+	handler  exchange.Handler
+	entrance *entrance      // of the connections that come now
+	acceptor *loop.Acceptor // nil when it accepts no more
+	conns    int            // its connections, those handed over among them
 	timer    loop.Timer
 	until    int64 // when the last look for more connections is, at the latest
 	shutDown func()
 }
 
-func (d *Door) newGate(ln *listen.Listener) *gate {
-	g := &gate{d: d, ln: ln}
+func (d *Door) newGate(ln *listen.Listener, addr listen.Addr, h exchange.Handler) *gate {
+	g := &gate{d: d, ln: ln, addr: addr, handler: h}
 	g.timer.Task = exchange.TaskFunc(g.shut)
+	g.open()
 	return g
+}
+
+// open has what comes go by the Door's settings.
+func (g *gate) open() {
+	s := g.d.settings
+	g.Extra = s.Extra
+	if s.HTTP3 {
+		g.Extra = append(slices.Clone(g.Extra), altSvc(g.addr.Port))
+	}
+	g.entrance = g.d.newEntrance(g)
 }
 
 // Leave takes in what the kernel has accepted from ln, accepts no more from it, and
@@ -66,7 +80,7 @@ func (g *gate) leave() {
 func (g *gate) shut() {
 	d := g.d
 	_, err := g.acceptor.DrainBacklog()
-	waits := g.open > 0 || d.draining && d.counters.Open > 0
+	waits := g.conns > 0 || d.draining && d.counters.Open > 0
 	if now := d.l.Now(); waits && now < g.until {
 		d.l.SetTimer(&g.timer, now+lastOnes)
 		return
@@ -94,6 +108,6 @@ func (g *gate) close() {
 
 // closed is told of each of its connections that is gone.
 func (g *gate) closed() {
-	g.open--
+	g.conns--
 	g.d.closed()
 }

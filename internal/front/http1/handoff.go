@@ -28,7 +28,7 @@ func (c *conn) handOff(to func(d *Door, h Handoff)) {
 	remote, _ := netip.ParseAddr(string(c.addr[:c.addrLen]))
 	h := Handoff{
 		Stream: c.s, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen, Origin: c.o.Origin, Handler: c.o.handler,
-		TLS: c.tls, Extra: c.o.Extra, Gate: &c.o.gate.Gate, Closed: c.o.gate.closed,
+		TLS: c.tls, Gate: &c.o.gate.Gate, Closed: c.o.gate.closed,
 	}
 	if w == nil {
 		to(d, h)

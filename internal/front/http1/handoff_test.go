@@ -13,6 +13,7 @@ func TestHandoff(t *testing.T) {
 		var got Handoff
 		var read string
 		d := fakeDoor(t, Config{}, newStatic())
+		d.settings.HTTP2 = true
 		d.f.parts.HTTP2 = func(_ *Door, h Handoff) { got, read = h, string(h.Read) }
 		s := &fakeStream{}
 		c := d.fakeConn(s)
@@ -43,6 +44,7 @@ func TestNoHandoff(t *testing.T) {
 		{"cut short", preface[:10], ""},
 	} {
 		d := fakeDoor(t, Config{}, newStatic())
+		d.settings.HTTP2 = true
 		d.f.parts.HTTP2 = func(*Door, Handoff) { t.Errorf("%s: it is handed off", c.name) }
 		s := &fakeStream{in: []byte(c.text)}
 		conn := d.fakeConn(s)
@@ -59,6 +61,7 @@ func TestNoHandoff(t *testing.T) {
 // Where there are too many connections, one that was handed over may have to go.
 func TestEvictHandedOver(t *testing.T) {
 	d := fakeDoor(t, Config{}, newStatic())
+	d.settings.HTTP2 = true
 	var handed []Handoff
 	d.f.parts.HTTP2 = func(_ *Door, h Handoff) { handed = append(handed, h) }
 	d.f.parts.Evict = func(*Door) bool {

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
 )
 
@@ -34,8 +36,25 @@ type server struct {
 
 type handler = exchange.HandlerFunc
 
-// start serves h on a free port with cfg; change, if not nil, changes the Parts.
-func start(t *testing.T, cfg Config, h exchange.Handler, change ...func(*Parts)) *server {
+// setup is what a test may change of a server besides its Config.
+type setup struct {
+	Parts
+	Settings
+	spool spool.Config
+}
+
+// made are Settings of cfg, and what else set has.
+func (set Settings) made(t testing.TB, cfg Config, s spool.Config) *Settings {
+	t.Helper()
+	var err error
+	if set.Settings, err = front.NewSettings(cfg, s); err != nil {
+		t.Fatal(err)
+	}
+	return &set
+}
+
+// start serves h on a free port with cfg; change, if not nil, changes the rest.
+func start(t *testing.T, cfg Config, h exchange.Handler, change ...func(*setup)) *server {
 	t.Helper()
 	return startOn(t, "127.0.0.1:0", cfg, h, change...)
 }
@@ -45,13 +64,14 @@ func startUnix(t *testing.T, cfg Config, h exchange.Handler) *server {
 	return startOn(t, "unix:"+filepath.Join(t.TempDir(), "s"), cfg, h)
 }
 
-func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*Parts)) *server {
+func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*setup)) *server {
 	t.Helper()
 	s := &server{Observed: testkit.Observed{T: t}, panics: make(chan any, 10)}
-	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}
+	p := setup{Parts: Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}}
 	for _, f := range change {
 		f(&p)
 	}
+	p.Settings.HTTP2 = p.Parts.HTTP2 != nil
 	addr, err := listen.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -60,13 +80,11 @@ func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, chang
 	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	if s.front, err = New(cfg, p); err != nil {
-		t.Fatal(err)
-	}
+	s.front = New(p.Parts)
 	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, _ []byte) { s.panics <- value }}); err != nil {
 		t.Fatal(err)
 	}
-	s.door = s.front.Door(s.l)
+	s.door = s.front.Door(s.l, p.Settings.made(t, cfg, p.spool))
 	if err := s.door.Serve(s.listener); err != nil {
 		t.Fatal(err)
 	}

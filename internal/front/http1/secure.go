@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 )
 
@@ -19,12 +17,6 @@ type TLS struct {
 	// Describe says what applications are told of a connection: see
 	// exchange.Request. nil tells them nothing.
 	Describe func(state tls.ConnectionState) []byte
-	// Extra are fields for every answer that goes out by TLS and has none of that
-	// name.
-	Extra []exchange.Field
-	// HTTP3 says that HTTP/3 is served at the port of each listener, by UDP: clients
-	// are told so by Alt-Svc (RFC 7838).
-	HTTP3 bool
 }
 
 // altSvc is the field that says so, for a day.
@@ -44,15 +36,12 @@ type entrance struct {
 	clear *entrance
 }
 
-func (d *Door) newEntrance(g *gate, a listen.Addr, h exchange.Handler) *entrance {
+func (d *Door) newEntrance(g *gate) *entrance {
+	a := g.addr
 	if !a.TLS {
-		return &entrance{Origin: front.NewOrigin(a), gate: g, handler: h, prior: true}
+		return &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, prior: true}
 	}
-	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: h, tls: d.f.parts.TLS}
-	e.Extra = e.tls.Extra
-	if e.tls.HTTP3 {
-		e.Extra = append(slices.Clone(e.Extra), altSvc(a.Port))
-	}
+	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, tls: d.f.parts.TLS}
 	a.TLS = false
 	e.clear = &entrance{Origin: front.NewOrigin(a), gate: g, handler: exchange.HandlerFunc(d.refuseCleartext), once: true}
 	return e

@@ -53,17 +53,17 @@ func credentials(t testing.TB) (server, client *tls.Config) {
 }
 
 // startTLS is start with TLS, and gives the client's side of it.
-func startTLS(t *testing.T, cfg Config, h exchange.Handler, change ...func(*Parts)) (*server, *tls.Config) {
+func startTLS(t *testing.T, cfg Config, h exchange.Handler, change ...func(*setup)) (*server, *tls.Config) {
 	t.Helper()
 	server, client := credentials(t)
-	secure := func(p *Parts) {
+	secure := func(p *setup) {
 		p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 		p.TLS = &TLS{
 			TLSConfig: loop.TLSConfig{TLS: server, Handshakes: loop.NewHandshakes(2)},
 			Describe:  func(state tls.ConnectionState) []byte { return []byte(tls.VersionName(state.Version)) },
 		}
 	}
-	return start(t, cfg, h, append([]func(*Parts){secure}, change...)...), client
+	return start(t, cfg, h, append([]func(*setup){secure}, change...)...), client
 }
 
 // secure makes the handshake of c.
@@ -81,8 +81,8 @@ func TestTLSRequests(t *testing.T) {
 	s, cfg := startTLS(t, Config{}, handler(func(x *exchange.Exchange) {
 		seen <- string(x.Request.Scheme) + " " + string(x.Request.TLS)
 		hello(x)
-	}), func(p *Parts) {
-		p.TLS.Extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
+	}), func(p *setup) {
+		p.Extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
 	})
 	c := s.dial().secure(cfg)
 	for i := range 3 {
@@ -155,8 +155,8 @@ func TestCleartextOnTLSPort(t *testing.T) {
 		t.Error("a request without TLS was served")
 		hello(x)
 	})
-	s, _ := startTLS(t, Config{}, handled, func(p *Parts) {
-		p.HTTP2 = func(*Door, Handoff) { t.Error("a connection without TLS was handed off") }
+	s, _ := startTLS(t, Config{}, handled, func(p *setup) {
+		p.Parts.HTTP2 = func(*Door, Handoff) { t.Error("a connection without TLS was handed off") }
 	})
 	for _, text := range []string{get("/"), post("content"), "HEAD / HTTP/1.0\r\n\r\n"} {
 		c := s.dial()
@@ -180,9 +180,9 @@ func TestCleartextOnTLSPort(t *testing.T) {
 // HTTP/2 is handed off where the handshake chose it.
 func TestTLSHandoff(t *testing.T) {
 	got := make(chan Handoff, 1)
-	s, cfg := startTLS(t, Config{}, hello, func(p *Parts) {
+	s, cfg := startTLS(t, Config{}, hello, func(p *setup) {
 		p.TLS.TLS.NextProtos = []string{"h2", "http/1.1"}
-		p.HTTP2 = func(_ *Door, h Handoff) {
+		p.Parts.HTTP2 = func(_ *Door, h Handoff) {
 			h.Stream.SetHandler(nothing{})
 			got <- h
 		}
@@ -280,7 +280,7 @@ func TestTLSHalfClosed(t *testing.T) {
 // A client that cannot make the handshake leaves nothing behind.
 func TestTLSHandshakeFails(t *testing.T) {
 	var log testkit.Log
-	s, cfg := startTLS(t, Config{}, hello, func(p *Parts) {
+	s, cfg := startTLS(t, Config{}, hello, func(p *setup) {
 		p.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	old := cfg.Clone()

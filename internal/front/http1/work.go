@@ -12,8 +12,10 @@ const maxKept = 32 << 10
 // work is what a connection needs while it is not idle. Works are used again:
 // everything in them is either reset or overwritten.
 type work struct {
-	x      exchange.Exchange
-	parser *wire.Parser
+	x        exchange.Exchange
+	settings *Settings // those that the request began with
+	extra    []exchange.Field
+	parser   *wire.Parser
 
 	// in[:head] is the head of x.Request; in[r:] has not been consumed.
 	in      []byte
@@ -55,12 +57,19 @@ func (d *Door) take(c *conn) *work {
 		d.spare[n-1] = nil
 		d.spare = d.spare[:n-1]
 	} else {
-		w = &work{parser: wire.NewParser(&d.f.limits), out: front.NewOutput(&d.output)}
+		w = &work{parser: wire.NewParser(&d.settings.Limits), out: front.NewOutput(&d.output)}
 		w.x.Executor = d.l
 		w.x.Reset()
 	}
 	w.out.Stream, w.out.Owner = c.s, c
+	w.goBy(d.settings)
 	return w
+}
+
+// goBy has the request that begins go by s.
+func (w *work) goBy(s *Settings) {
+	w.settings, w.out.Settings = s, s.Settings
+	w.parser.SetLimits(&s.Limits)
 }
 
 // give takes back a work whose exchange is over.

@@ -132,7 +132,8 @@ func TestExtraFields(t *testing.T) {
 		x.Answer(200, "")
 	}))
 	s.on(func() {
-		s.extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
+		s.secure = true
+		s.gate.Extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
 	})
 	r := s.dial()
 	r.get(1, "/")
@@ -310,7 +311,7 @@ func TestSpool(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	f := newKeeper()
-	s := start(t, settings{}, f, func(p *Parts) { p.Store, p.Spool = store, cfg })
+	s := start(t, settings{spool: cfg}, f, func(p *Parts) { p.Store = store })
 	drained := 0
 	f.drained = func(_ *exchange.Exchange, n int) { drained += n }
 	r := s.dial()
@@ -431,7 +432,7 @@ func TestSlowClientGetsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		if first {
-			s.on(func() { s.door.f.common.IdleTimeout = 10 * time.Millisecond })
+			s.use(settings{common: front.Config{MinRateGrace: patience, IdleTimeout: 10 * time.Millisecond}})
 		}
 		if len(g.body)%wire.InitialWindow == 0 {
 			r.ok(r.WriteWindowUpdate(0, wire.InitialWindow))

@@ -74,10 +74,7 @@ func (f *fakeStream) SetHandler(h loop.Handler)               { f.h = h }
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg settings, h exchange.Handler) *Door {
 	t.Helper()
-	f, err := New(cfg.common, cfg.own, Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
 	l, err := loop.New(loop.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +83,7 @@ func fakeDoor(t testing.TB, cfg settings, h exchange.Handler) *Door {
 		l.Stop()
 		_ = l.Run()
 	})
-	return f.Door(l)
+	return f.Door(l, cfg.made(t))
 }
 
 // fakeConn serves a connection that has sent text.

@@ -86,7 +86,7 @@ func (s *stream) sendHead() (semantics.Framing, error) {
 	r := &d.reply
 	r.Head = x.Request.IsHead()
 	r.Connect = x.Request.Form == exchange.AuthorityForm
-	r.Date, r.Extra = d.l.Date(), c.extra
+	r.Date, r.Server, r.Extra = d.l.Date(), s.settings.Server, s.extra
 	block := d.block[:0]
 	if c.noTable {
 		block = wire.AppendNoTable(block)

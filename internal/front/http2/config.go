@@ -11,12 +11,12 @@ import (
 // Config is what a Front is told besides what every front end is told. The zero
 // value of a field means its default.
 type Config struct {
-	Off              bool       `toml:"http2,inverted" default:"true" help:"Serve HTTP/2 as well, on the same addresses: over TLS, and in cleartext to clients that begin with it."`
-	MaxStreams       int        `toml:"http2_max_streams" default:"100" help:"The most requests of an HTTP/2 connection at a time. One that was reset counts while the application is still at it."`
-	Window           units.Size `toml:"http2_window" default:"1MiB" help:"How much request content an HTTP/2 connection may have on its way or waiting for the application, of all its requests together."`
-	MaxContinuations int        `toml:"http2_max_continuations" default:"16" help:"The most CONTINUATION frames of an HTTP/2 head; more close the connection."`
-	MaxResets        int        `toml:"http2_max_resets" default:"200" help:"How many requests of an HTTP/2 connection may be reset within 10 seconds, by the client or for its mistakes; more close the connection."`
-	MaxControls      int        `toml:"http2_max_controls" default:"1000" help:"How many HTTP/2 frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, WINDOW_UPDATE that no answer needs) a connection may send within 10 seconds; more close it."`
+	Off              bool       `toml:"http2,inverted" reload:"live" default:"true" help:"Serve HTTP/2 as well, on the same addresses: over TLS, and in cleartext to clients that begin with it."`
+	MaxStreams       int        `toml:"http2_max_streams" reload:"live" default:"100" help:"The most requests of an HTTP/2 connection at a time. One that was reset counts while the application is still at it."`
+	Window           units.Size `toml:"http2_window" reload:"live" default:"1MiB" help:"How much request content an HTTP/2 connection may have on its way or waiting for the application, of all its requests together."`
+	MaxContinuations int        `toml:"http2_max_continuations" reload:"live" default:"16" help:"The most CONTINUATION frames of an HTTP/2 head; more close the connection."`
+	MaxResets        int        `toml:"http2_max_resets" reload:"live" default:"200" help:"How many requests of an HTTP/2 connection may be reset within 10 seconds, by the client or for its mistakes; more close the connection."`
+	MaxControls      int        `toml:"http2_max_controls" reload:"live" default:"1000" help:"How many HTTP/2 frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, WINDOW_UPDATE that no answer needs) a connection may send within 10 seconds; more close it."`
 }
 
 // period is what MaxResets and MaxControls are counted over.

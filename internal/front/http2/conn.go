@@ -30,7 +30,7 @@ type conn struct {
 	gate       *front.Gate
 	s          loop.Stream
 	tls        []byte
-	extra      []exchange.Field
+	own        *Config // those that it began with
 	closed     func()
 	prev, next *conn
 	port       uint16
@@ -67,7 +67,8 @@ type conn struct {
 
 // block is a head that has come in part.
 type block struct {
-	stream    uint32 // 0 for none
+	stream    uint32    // 0 for none
+	settings  *Settings // of when it began to come
 	buf       []byte
 	frames    int
 	endStream bool
@@ -75,7 +76,7 @@ type block struct {
 }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, o: h.Origin, s: h.Stream, tls: h.TLS, extra: h.Extra, gate: h.Gate, closed: h.Closed}
+	c := &conn{d: d, o: h.Origin, s: h.Stream, tls: h.TLS, own: &d.settings.own, gate: h.Gate, closed: h.Closed}
 	if c.o == nil {
 		c.o = d.origin(h.Addr)
 	}
@@ -86,13 +87,12 @@ func (d *Door) newConn(h front.Handoff) *conn {
 	c.timer.Task = (*timeout)(c)
 	c.streams = map[uint32]*stream{}
 	c.decoder = hpack.NewDecoder(tableSize, c.add)
-	c.decoder.SetMaxStringLength(d.f.maxBlock())
-	c.recv = int64(d.f.cfg.Window)
+	c.recv = int64(c.own.Window)
 	c.window, c.initial = wire.InitialWindow, wire.InitialWindow
 	now := d.l.Now()
-	c.resets.start(now, d.f.cfg.MaxResets)
-	c.controls.start(now, d.f.cfg.MaxControls)
-	c.handshakeBy = now + int64(d.f.common.HeaderTimeout)
+	c.resets.start(now, c.own.MaxResets)
+	c.controls.start(now, c.own.MaxControls)
+	c.handshakeBy = now + int64(d.settings.HeaderTimeout)
 	return c
 }
 
@@ -108,11 +108,10 @@ func (c *conn) add(f hpack.HeaderField) {
 
 // open sends our settings.
 func (c *conn) open() {
-	f := c.d.f
 	c.out = wire.AppendSettings(
 		c.d.large.get(),
-		uint32(wire.MaxConcurrentStreams), uint32(f.cfg.MaxStreams),
-		uint32(wire.MaxHeaderListSize), uint32(f.limits.Head),
+		uint32(wire.MaxConcurrentStreams), uint32(c.own.MaxStreams),
+		uint32(wire.MaxHeaderListSize), uint32(c.d.settings.Limits.Head),
 		uint32(wire.EnableConnectProtocol), 1,
 		uint32(wire.NoPriorities), 1,
 	)

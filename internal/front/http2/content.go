@@ -61,7 +61,7 @@ func (c *conn) stray(h wire.Header, s *stream) *wire.Error {
 // consumed notes that n octets of content are out of the way.
 func (c *conn) consumed(n int) {
 	c.owed += int64(n)
-	if c.owed >= int64(c.d.f.cfg.Window)/4 && c.state == serving {
+	if c.owed >= int64(c.own.Window)/4 && c.state == serving {
 		c.out = wire.AppendWindowUpdate(c.out, 0, c.owed)
 		c.recv += c.owed
 		c.owed = 0
@@ -75,7 +75,7 @@ func (s *stream) arrived(p []byte) {
 		return
 	}
 	c.controls.earn(1)
-	s.taking.Progress(len(p), c.d.l.Now(), &c.d.f.common)
+	s.taking.Progress(len(p), c.d.l.Now(), &s.settings.Config)
 	if s.state != held || s.done && !s.mayTunnel() {
 		c.consumed(len(p))
 		return
@@ -129,7 +129,7 @@ func (s *stream) content(p []byte) {
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
 	s.c.consumed(len(p))
-	if most := s.c.d.f.common.BodyOf(x); x.Stats.ContentIn > int64(most) && s.Framing != tunnel {
+	if most := s.settings.BodyOf(x); x.Stats.ContentIn > int64(most) && s.Framing != tunnel {
 		s.contentFailed(front.TooLarge(most))
 		return
 	}
@@ -208,7 +208,7 @@ func (s *stream) grant() {
 // watch starts and stops the clocks of a client that is being waited for.
 func (s *stream) watch() {
 	c := s.c
-	now, cfg := c.d.l.Now(), &c.d.f.common
+	now, cfg := c.d.l.Now(), &s.settings.Config
 	if !s.done && !s.remoteEnded && s.demand > 0 && s.buffered() == 0 && s.Framing != semantics.Tunnel && c.recv > 0 {
 		s.taking.MaxPause = s.x.Route.MaxPause
 		s.taking.Wait(now, cfg)

@@ -41,6 +41,7 @@ type Counters struct {
 type Door struct {
 	f        *Front
 	l        *loop.Loop
+	settings *Settings // of now
 	conns    connList
 	spare    []*stream
 	small    pool   // for what comes in pieces
@@ -65,6 +66,10 @@ func (d *Door) Serve(h front.Handoff) {
 	d.counters.OctetsIn += uint64(len(h.Read))
 	c.received(h.Read)
 }
+
+// Use has d go by other settings from now on: connections that come, and requests
+// that begin.
+func (d *Door) Use(s *Settings) { d.settings = s }
 
 // Counters returns what the Door has seen.
 func (d *Door) Counters() Counters { return d.counters }

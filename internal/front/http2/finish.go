@@ -86,7 +86,7 @@ func (c *conn) proceed() {
 		return
 	}
 	if c.idleBy == 0 {
-		c.idleBy = now + int64(c.d.f.common.IdleTimeout)
+		c.idleBy = now + int64(c.d.settings.IdleTimeout)
 	}
 	if c.pending() == 0 {
 		c.d.large.put(c.out)
@@ -198,7 +198,7 @@ func (c *conn) watchHead() {
 	case !part:
 		c.headBy = 0
 	case c.headBy == 0:
-		c.headBy = c.d.l.Now() + int64(c.d.f.common.HeaderTimeout)
+		c.headBy = c.d.l.Now() + int64(c.d.settings.HeaderTimeout)
 	}
 }
 
@@ -207,7 +207,7 @@ func (c *conn) watchHead() {
 func (c *conn) arm() {
 	now := c.d.l.Now()
 	if c.blocked || c.window <= 0 && len(c.ready) > 0 {
-		c.pace.Wait(now, &c.d.f.common)
+		c.pace.Wait(now, &c.d.settings.Config)
 	} else {
 		c.pace.Pause(now)
 	}

@@ -18,10 +18,8 @@ type Parts struct {
 	Handler exchange.Handler
 	// Log gets a line for each client that breaks a rule.
 	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none. Spool says how
-	// much of an answer stays in memory before, and how much the Store takes.
+	// Store takes what slow clients have not taken; nil for none.
 	Store *spool.Store
-	Spool spool.Config
 	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
 	Disk *disk.Pool
 	// Observe, if not nil, is called once for every Exchange, on its Loop, when
@@ -31,47 +29,37 @@ type Parts struct {
 	Observe func(x *exchange.Exchange)
 }
 
-// Front serves HTTP/2. It is safe for concurrent use.
-type Front struct {
-	cfg     Config
-	common  front.Config
-	parts   Parts
-	limits  semantics.Limits
-	server  []byte
-	proxies front.Proxies
-
-	memory    int   // octets of an answer in memory
-	maxAnswer int64 // octets of an answer in the spool
+// Settings are what a Door goes by until it is given others. They do not change. A
+// connection keeps those of HTTP/2 that it began with, as it has told them.
+type Settings struct {
+	*front.Settings
+	own Config
 }
 
-// New makes a Front, or says what is wrong with its settings.
-func New(common front.Config, cfg Config, p Parts) (*Front, error) {
-	if err := common.Validate(); err != nil {
-		return nil, err
-	}
+// NewSettings makes Settings, or says what is wrong with cfg.
+func NewSettings(common *front.Settings, cfg Config) (*Settings, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	common, cfg = common.WithDefaults(), cfg.WithDefaults()
-	f := &Front{cfg: cfg, common: common, parts: p, limits: common.Limits(), proxies: front.NewProxies(common.TrustedProxies)}
-	if common.ServerHeader != "none" {
-		f.server = []byte(common.ServerHeader)
-	}
-	s := p.Spool.WithDefaults()
-	f.memory, f.maxAnswer = int(s.Memory), int64(s.MaxAnswer)
-	return f, nil
+	return &Settings{Settings: common, own: cfg.WithDefaults()}, nil
 }
 
 // maxBlock is how many octets of an encoded head are taken in. Twice what a head
 // may have lets one that is somewhat too large be answered.
-func (f *Front) maxBlock() int { return 2 * f.limits.Head }
+func (s *Settings) maxBlock() int { return 2 * s.Limits.Head }
 
-// Door makes the Front's part on one Loop; there is one for each. It may be
-// called before the Loop runs, or on it.
-func (f *Front) Door(l *loop.Loop) *Door {
-	d := &Door{f: f, l: l, scratch: make([]byte, readSize), origins: map[listen.Addr]*front.Origin{}}
+// Front serves HTTP/2. It is safe for concurrent use.
+type Front struct{ parts Parts }
+
+// New makes a Front.
+func New(p Parts) *Front { return &Front{parts: p} }
+
+// Door makes the Front's part on one Loop, which goes by s; there is one for each.
+// It may be called before the Loop runs, or on it.
+func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
+	d := &Door{f: f, l: l, settings: s, scratch: make([]byte, readSize), origins: map[listen.Addr]*front.Origin{}}
 	d.nobody = front.Nobody{Log: f.parts.Log}
-	d.reply = semantics.Reply{Version: exchange.HTTP2, Server: f.server}
+	d.reply = semantics.Reply{Version: exchange.HTTP2}
 	d.small.most, d.large.most = 32<<10, 2*enough
 	d.conns.init()
 	return d

@@ -99,7 +99,7 @@ func feedConn(t *testing.T, d *Door, text []byte, step, room int) []byte {
 		for _, st := range c.streams {
 			held += st.buffered()
 		}
-		if len(c.in) > wire.HeaderSize+wire.MaxFrame || len(c.block.buf) > d.f.maxBlock() || len(c.streams)+c.orphans > d.f.cfg.MaxStreams || int64(held) > int64(d.f.cfg.Window) || c.recv < 0 && c.state == serving {
+		if len(c.in) > wire.HeaderSize+wire.MaxFrame || len(c.block.buf) > d.settings.maxBlock() || len(c.streams)+c.orphans > c.own.MaxStreams || int64(held) > int64(c.own.Window) || c.recv < 0 && c.state == serving {
 			t.Fatalf("%d octets of a frame, %d of a head, %d streams, %d of content, a window of %d", len(c.in), len(c.block.buf), len(c.streams), held, c.recv)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
 )
 
@@ -27,7 +28,8 @@ type server struct {
 	door     *Door
 	listener *listen.Listener
 	panics   chan any
-	extra    []exchange.Field
+	gate     front.Gate
+	secure   bool         // connections count as TLS
 	open     atomic.Int64 // connections that were handed over and not closed
 }
 
@@ -44,6 +46,21 @@ func (waiting) Hup(error) {}
 type settings struct {
 	common front.Config
 	own    Config
+	spool  spool.Config
+}
+
+// made are the Settings of cfg.
+func (cfg settings) made(t testing.TB) *Settings {
+	t.Helper()
+	common, err := front.NewSettings(cfg.common, cfg.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSettings(common, cfg.own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // start serves h on a free port; change, if not nil, changes the Parts.
@@ -61,14 +78,10 @@ func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*Parts
 	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(cfg.common, cfg.own, p)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, _ []byte) { s.panics <- value }}); err != nil {
 		t.Fatal(err)
 	}
-	s.door = f.Door(s.l)
+	s.door = New(p).Door(s.l, cfg.made(t))
 	s.accept()
 	ended := make(chan error, 1)
 	go func() { ended <- s.l.Run() }()
@@ -97,7 +110,9 @@ func (s *server) accept() {
 				return
 			}
 			s.open.Add(1)
-			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: s.listener.Addr(), Extra: s.extra, Closed: func() { s.open.Add(-1) }})
+			addr := s.listener.Addr()
+			addr.TLS = s.secure
+			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: addr, Gate: &s.gate, Closed: func() { s.open.Add(-1) }})
 		},
 		OnError: func(err error) { s.panics <- err },
 	})
@@ -110,6 +125,13 @@ func (s *server) accept() {
 func (s *server) on(f func()) {
 	s.T.Helper()
 	s.On(s.l, f)
+}
+
+// use has s go by other settings.
+func (s *server) use(cfg settings) {
+	s.T.Helper()
+	made := cfg.made(s.T)
+	s.on(func() { s.door.Use(made) })
 }
 
 func (s *server) counters() (c Counters) {

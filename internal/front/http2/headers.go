@@ -15,7 +15,7 @@ func (c *conn) headers(h wire.Header, p []byte) *wire.Error {
 	case h.Stream%2 == 0:
 		return protocolError("a client opens a stream of an even number")
 	}
-	c.block.stream, c.block.frames = h.Stream, 0
+	c.block.stream, c.block.frames, c.block.settings = h.Stream, 0, c.d.settings
 	c.block.endStream, c.block.err = h.Has(wire.EndStream), err
 	return c.fragment(fragment, h.Has(wire.EndHeaders))
 }
@@ -25,7 +25,7 @@ func (c *conn) continuation(h wire.Header, p []byte) *wire.Error {
 	if c.block.stream == 0 {
 		return protocolError("there is a CONTINUATION of nothing")
 	}
-	if c.block.frames++; c.block.frames > c.d.f.cfg.MaxContinuations {
+	if c.block.frames++; c.block.frames > c.own.MaxContinuations {
 		return &wire.Error{Code: wire.EnhanceYourCalm, Reason: "a head comes in too many frames (http2_max_continuations)"}
 	}
 	return c.fragment(p, h.Has(wire.EndHeaders))
@@ -35,7 +35,7 @@ func (c *conn) continuation(h wire.Header, p []byte) *wire.Error {
 func (c *conn) fragment(p []byte, end bool) *wire.Error {
 	b := &c.block
 	switch {
-	case len(b.buf)+len(p) > c.d.f.maxBlock():
+	case len(b.buf)+len(p) > b.settings.maxBlock():
 		return &wire.Error{Code: wire.EnhanceYourCalm, Reason: "a head is far larger than max_head"}
 	case !end:
 		if b.buf == nil {
@@ -71,10 +71,10 @@ func (c *conn) head(p []byte) *wire.Error {
 	switch {
 	case c.going == gone:
 		return c.decode(p, nil)
-	case len(c.streams)+c.orphans >= c.d.f.cfg.MaxStreams:
+	case len(c.streams)+c.orphans >= c.own.MaxStreams:
 		return c.refuseStream(p)
 	}
-	s = c.d.take(c)
+	s = c.d.take(c, b.settings)
 	s.id = b.stream
 	s.head.Begin(&s.x.Request)
 	if err := c.decode(p, s.head); err != nil {
@@ -88,6 +88,7 @@ func (c *conn) head(p []byte) *wire.Error {
 // decode decodes a head into to.
 func (c *conn) decode(p []byte, to *front.Head) *wire.Error {
 	c.adding = to
+	c.decoder.SetMaxStringLength(c.block.settings.maxBlock())
 	c.decoder.SetEmitEnabled(to != nil)
 	_, err := c.decoder.Write(p)
 	if err == nil {
@@ -150,6 +151,9 @@ func (c *conn) begin(s *stream) {
 	err := s.head.End(exchange.HTTP2, b.endStream)
 	c.o.Identify(&x.Request)
 	x.Request.TLS = c.tls
+	if c.o.Listen.TLS && c.gate != nil {
+		s.extra = c.gate.Extra
+	}
 	x.Request.ClientAddr, x.Request.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
 	mistake := b.err
 	if mistake == nil && err != nil && err.Err != nil {
@@ -162,7 +166,7 @@ func (c *conn) begin(s *stream) {
 	}
 	c.requests++
 	c.controls.earn(2)
-	c.d.f.proxies.Apply(&x.Request, c.o.Unix, s.addr[:0])
+	s.settings.Proxies.Apply(&x.Request, c.o.Unix, s.addr[:0])
 	s.left, s.done = x.Request.ContentLength, true
 	switch {
 	case x.Request.Upgrade != nil || x.Request.Form == exchange.AuthorityForm:
@@ -170,7 +174,7 @@ func (c *conn) begin(s *stream) {
 	case !b.endStream && s.left != 0:
 		x.HasContent, s.done = true, false
 	}
-	if most := c.d.f.common.MostBody(); err == nil && x.Request.ContentLength > int64(most) {
+	if most := s.settings.MostBody(); err == nil && x.Request.ContentLength > int64(most) {
 		err = front.TooLarge(most)
 	}
 	if err != nil {
@@ -180,7 +184,7 @@ func (c *conn) begin(s *stream) {
 	s.expect = s.head.Expect
 	s.state = held
 	c.d.counters.Requests++
-	if limit := c.d.f.common.KeepaliveRequests; limit > 0 && c.requests >= limit {
+	if limit := s.settings.KeepaliveRequests; limit > 0 && c.requests >= limit {
 		c.drain()
 	}
 	c.handler.Serve(x)

@@ -138,12 +138,12 @@ func (s *stream) put(p []byte) {
 		return
 	}
 	q := &s.queue
-	if store := c.d.f.parts.Store; q.spooling() || store != nil && q.memory+len(p) > c.d.f.memory {
+	if store := c.d.f.parts.Store; q.spooling() || store != nil && q.memory+len(p) > s.settings.Memory {
 		if q.spool == nil {
 			q.spool = store.New(c.d.l, s)
 		}
 		q.addSpool(p)
-		q.held = q.held || q.spool.Size() > c.d.f.maxAnswer
+		q.held = q.held || q.spool.Size() > s.settings.MaxAnswer
 	} else {
 		q.add(p)
 	}
@@ -158,7 +158,7 @@ func (s *stream) startData(n int) {
 	s.window -= int64(n)
 	c.window -= int64(n)
 	c.controls.earn(3)
-	s.giving.Progress(n, c.d.l.Now(), &c.d.f.common)
+	s.giving.Progress(n, c.d.l.Now(), &s.settings.Config)
 }
 
 // offer has s take its turn if it can send something.
@@ -194,7 +194,7 @@ func (c *conn) sendSome(s *stream) bool {
 	now := c.d.l.Now()
 	if n <= 0 {
 		if there > 0 {
-			s.giving.Wait(now, &c.d.f.common)
+			s.giving.Wait(now, &s.settings.Config)
 			c.armFor(s.giving.By())
 		} else if s.queue.spool != nil {
 			s.queue.spool.Flush() // Spooled will come
@@ -309,7 +309,7 @@ func (c *conn) flush() {
 	n, err := c.s.Write(c.out[c.sent:])
 	c.sent += n
 	c.d.counters.OctetsOut += uint64(n)
-	c.pace.Progress(n, c.d.l.Now(), &c.d.f.common)
+	c.pace.Progress(n, c.d.l.Now(), &c.d.settings.Config)
 	c.pass()
 	switch {
 	case err == nil:

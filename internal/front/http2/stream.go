@@ -18,10 +18,12 @@ const (
 // stream is one request and its answer. Streams are used again: everything in
 // them is either reset or overwritten.
 type stream struct {
-	x    exchange.Exchange
-	head *front.Head
-	c    *conn
-	id   uint32
+	x        exchange.Exchange
+	settings *Settings // those that the request began with
+	extra    []exchange.Field
+	head     *front.Head
+	c        *conn
+	id       uint32
 
 	state  phase
 	listed bool  // among c.todo
@@ -61,18 +63,20 @@ type answer struct {
 	giving    front.Pace
 }
 
-func (d *Door) take(c *conn) *stream {
+// take lends a stream for a request that goes by settings.
+func (d *Door) take(c *conn, settings *Settings) *stream {
 	var s *stream
 	if n := len(d.spare); n > 0 {
 		s = d.spare[n-1]
 		d.spare[n-1] = nil
 		d.spare = d.spare[:n-1]
 	} else {
-		s = &stream{head: front.NewHead(&d.f.limits)}
+		s = &stream{head: front.NewHead(&settings.Limits)}
 		s.x.Executor = d.l
 		s.x.Reset()
 	}
-	s.c, s.lastFrame = c, -1
+	s.c, s.settings, s.lastFrame = c, settings, -1
+	s.head.SetLimits(&settings.Limits)
 	return s
 }
 
@@ -81,7 +85,7 @@ func (d *Door) give(s *stream) {
 	s.queue.drop()
 	s.x.Reset()
 	s.x.Client = d.nobody
-	s.c, s.id, s.state, s.dead, s.gone = nil, 0, ending, false, nil
+	s.c, s.id, s.state, s.dead, s.gone, s.extra = nil, 0, ending, false, nil, nil
 	s.body = body{}
 	s.answer = answer{queue: s.queue}
 	if len(d.spare) < maxSpare {

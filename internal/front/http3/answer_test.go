@@ -111,7 +111,7 @@ func TestExtraFields(t *testing.T) {
 		}
 		x.Answer(200, "ok")
 	}), func(c *settings) {
-		c.parts.Extra = []exchange.Field{{Name: []byte("strict-transport-security"), Value: []byte("max-age=2")}}
+		c.extra = []exchange.Field{{Name: []byte("strict-transport-security"), Value: []byte("max-age=2")}}
 	})
 	c := s.dial()
 	for path, want := range map[string]string{"/": "[max-age=2]", "/own": "[max-age=1]"} {

@@ -55,7 +55,7 @@ func (s *stream) interim(x *exchange.Exchange) {
 // inform sends an interim head. A client that lets nothing be sent to it may hold
 // this up for no longer than min_rate_grace.
 func (s *stream) inform(status int) {
-	_ = s.w.SetWriteDeadline(time.Now().Add(s.f.common.MinRateGrace))
+	_ = s.w.SetWriteDeadline(time.Now().Add(s.settings.MinRateGrace))
 	s.w.WriteHeader(status)
 	clear(s.w.Header())
 }

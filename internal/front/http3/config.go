@@ -11,10 +11,10 @@ import (
 // value of a field means its default.
 type Config struct {
 	On             bool       `toml:"http3" default:"false" help:"Serve HTTP/3 as well, by UDP on the address and port of each listener with TLS, and say so by Alt-Svc."`
-	MaxConnections int        `toml:"http3_max_connections" default:"10000" help:"The most HTTP/3 connections at a time; more are refused."`
-	MaxStreams     int        `toml:"http3_max_streams" default:"100" help:"The most requests of an HTTP/3 connection at a time. One that was reset counts while the application is still at it."`
-	Window         units.Size `toml:"http3_window" default:"1MiB" help:"How much request content an HTTP/3 connection may have on its way or waiting for the application, of all its requests together."`
-	MaxResets      int        `toml:"http3_max_resets" default:"200" help:"How many requests of an HTTP/3 connection may be reset within 10 seconds, by the client or for its mistakes; more close the connection."`
+	MaxConnections int        `toml:"http3_max_connections" reload:"live" default:"10000" help:"The most HTTP/3 connections at a time; more are refused."`
+	MaxStreams     int        `toml:"http3_max_streams" reload:"live" default:"100" help:"The most requests of an HTTP/3 connection at a time. One that was reset counts while the application is still at it."`
+	Window         units.Size `toml:"http3_window" reload:"live" default:"1MiB" help:"How much request content an HTTP/3 connection may have on its way or waiting for the application, of all its requests together."`
+	MaxResets      int        `toml:"http3_max_resets" reload:"live" default:"200" help:"How many requests of an HTTP/3 connection may be reset within 10 seconds, by the client or for its mistakes; more close the connection."`
 }
 
 // WithDefaults returns c with its zero fields replaced.

@@ -14,8 +14,9 @@ import (
 // conn is what is known of a connection. Requests of it may be at it at the same
 // time.
 type conn struct {
-	d *Door
-	q *quic.Conn
+	d         *Door
+	q         *quic.Conn
+	maxResets int
 
 	mu       sync.Mutex
 	live     int // requests whose Exchange is not finished
@@ -33,9 +34,10 @@ type connKey struct{}
 
 // connected is told of each connection whose handshake is over.
 func (d *Door) connected(ctx context.Context, q *quic.Conn) context.Context {
-	c := &conn{d: d, q: q}
+	s := d.f.settings.Load()
+	c := &conn{d: d, q: q, maxResets: s.own.MaxResets}
 	// quic-go's own idle timer stands still while a head is on its way.
-	c.idle = time.AfterFunc(d.f.common.HeaderTimeout, c.idled)
+	c.idle = time.AfterFunc(s.HeaderTimeout, c.idled)
 	d.mu.Lock()
 	d.conns[c] = struct{}{}
 	d.mu.Unlock()
@@ -76,7 +78,7 @@ func (c *conn) leaveIfIdle(wait time.Duration) {
 
 // enter takes a request in, or reports false: nothing is done for it, so that the
 // client may send it again (RFC 9114 §4.1.1).
-func (c *conn) enter() bool {
+func (c *conn) enter(s *Settings) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leaving {
@@ -85,7 +87,7 @@ func (c *conn) enter() bool {
 	c.live++
 	c.requests++
 	c.idle.Stop()
-	if limit := c.d.f.common.KeepaliveRequests; limit > 0 && c.requests >= limit {
+	if limit := s.KeepaliveRequests; limit > 0 && c.requests >= limit {
 		c.leaving = true
 	}
 	return true
@@ -98,7 +100,7 @@ func (c *conn) leave() {
 	c.live--
 	ends := c.live == 0 && (c.leaving || draining)
 	if c.live == 0 && !ends {
-		c.idle.Reset(c.d.f.common.IdleTimeout)
+		c.idle.Reset(c.d.f.settings.Load().IdleTimeout)
 	}
 	c.mu.Unlock()
 	if ends {
@@ -119,7 +121,7 @@ func (c *conn) reset() {
 		c.since, c.resets = now, 0
 	}
 	c.resets++
-	many := c.resets == c.d.f.cfg.MaxResets+1
+	many := c.resets == c.maxResets+1
 	c.leaving = c.leaving || many
 	c.mu.Unlock()
 	if many {

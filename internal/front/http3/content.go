@@ -104,8 +104,8 @@ func (s *stream) content(p []byte) {
 	x := &s.x
 	s.demand -= int64(len(p))
 	x.Stats.ContentIn += int64(len(p))
-	s.body.pace.Progress(len(p), s.time, &s.f.common)
-	if most := s.f.common.BodyOf(x); s.Framing != tunnel && x.Stats.ContentIn > int64(most) {
+	s.body.pace.Progress(len(p), s.time, &s.settings.Config)
+	if most := s.settings.BodyOf(x); s.Framing != tunnel && x.Stats.ContentIn > int64(most) {
 		s.contentFailed(front.TooLarge(most))
 		return
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
-	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,6 @@ const (
 type Door struct {
 	f         *Front
 	o         *front.Origin
-	server    *h3.Server
 	transport *quic.Transport
 	listener  *quic.EarlyListener
 
@@ -48,6 +48,7 @@ type Door struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
+	servers  map[int]*h3.Server // by the largest head
 	draining bool
 	drained  func()
 	closed   bool
@@ -56,38 +57,69 @@ type Door struct {
 // Serve serves the connections of a UDP socket, which becomes the Door's. addr is
 // the listener's: its port is what requests are told.
 func (f *Front) Serve(socket *net.UDPConn, addr listen.Addr) (*Door, error) {
-	d := &Door{f: f, o: front.NewOrigin(addr), conns: map[*conn]struct{}{}}
+	d := &Door{f: f, o: front.NewOrigin(addr), conns: map[*conn]struct{}{}, servers: map[int]*h3.Server{}}
 	d.o.Scheme = []byte("https")
 	d.transport = &quic.Transport{Conn: socket, VerifySourceAddress: d.suspicious, ConnContext: d.admit}
-	d.server = &h3.Server{
-		Handler: d, MaxHeaderBytes: f.limits.Head, ConnContext: d.connected, Logger: f.parts.Log,
-	}
+	config := f.settings.Load().quic()
+	config.GetConfigForClient = func(*quic.ClientInfo) (*quic.Config, error) { return f.settings.Load().quic(), nil }
 	var err error
-	if d.listener, err = d.transport.ListenEarly(h3.ConfigureTLSConfig(f.parts.TLS), f.quic()); err != nil {
+	if d.listener, err = d.transport.ListenEarly(h3.ConfigureTLSConfig(f.parts.TLS), config); err != nil {
 		_ = socket.Close()
 		return nil, fmt.Errorf("serve HTTP/3 on %v: %w", addr, err)
 	}
 	go func() {
-		if err := d.server.ServeListener(d.listener); !errors.Is(err, http.ErrServerClosed) && !d.isClosed() {
+		if err := d.accept(); !errors.Is(err, quic.ErrServerClosed) && !d.isClosed() {
 			f.parts.Log.Error("HTTP/3 is no longer served", "address", addr.String(), "error", err)
 		}
 	}()
 	return d, nil
 }
 
+// accept serves the connections that come, each on a goroutine of its own.
+func (d *Door) accept() error {
+	for {
+		q, err := d.listener.Accept(context.Background())
+		if err != nil {
+			return fmt.Errorf("accept a connection: %w", err)
+		}
+		go func() {
+			if err := d.server().ServeQUICConn(q); err != nil {
+				d.f.parts.Log.Debug("an HTTP/3 connection ended", "client", q.RemoteAddr().String(), "error", err)
+				_ = q.CloseWithError(quic.ApplicationErrorCode(h3.ErrCodeNoError), "")
+			}
+		}()
+	}
+}
+
+// server returns what serves connections with the largest head of now.
+func (d *Door) server() *h3.Server {
+	largest := d.f.settings.Load().Limits.Head
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.servers[largest]
+	if s == nil {
+		s = &h3.Server{Handler: d, MaxHeaderBytes: largest, ConnContext: d.connected, Logger: d.f.parts.Log}
+		d.servers[largest] = s
+		if d.draining || d.closed {
+			_ = s.Close()
+		}
+	}
+	return s
+}
+
 // quic are the settings of a connection. A request before the handshake is whole
 // (0-RTT) could be a repetition by somebody else, so there is none.
-func (f *Front) quic() *quic.Config {
-	window := uint64(f.cfg.Window)
+func (s *Settings) quic() *quic.Config {
+	window := uint64(s.own.Window)
 	return &quic.Config{
-		HandshakeIdleTimeout:           max(f.common.HeaderTimeout/2, time.Millisecond), // quic-go allows twice that in all
+		HandshakeIdleTimeout:           max(s.HeaderTimeout/2, time.Millisecond), // quic-go allows twice that in all
 		MaxIdleTimeout:                 silence,
 		KeepAlivePeriod:                silence / 3,
 		InitialStreamReceiveWindow:     min(window, 256<<10),
 		MaxStreamReceiveWindow:         window,
 		InitialConnectionReceiveWindow: min(window, 512<<10),
 		MaxConnectionReceiveWindow:     window,
-		MaxIncomingStreams:             int64(f.cfg.MaxStreams),
+		MaxIncomingStreams:             int64(s.own.MaxStreams),
 		MaxIncomingUniStreams:          uniStreams,
 	}
 }
@@ -96,7 +128,7 @@ var errFull = errors.New("there are http3_max_connections connections")
 
 // admit counts a connection that begins, or refuses it.
 func (d *Door) admit(ctx context.Context, _ *quic.ClientInfo) (context.Context, error) {
-	if d.f.open.Add(1) > int64(d.f.cfg.MaxConnections) {
+	if d.f.open.Add(1) > int64(d.f.settings.Load().own.MaxConnections) {
 		d.f.open.Add(-1)
 		d.f.counters.refused.Add(1)
 		return nil, errFull
@@ -112,7 +144,7 @@ func (d *Door) suspicious(net.Addr) bool {
 	if d.second.Swap(second) != second {
 		d.attempts.Store(0)
 	}
-	if d.attempts.Add(1) <= calm && d.f.open.Load() <= int64(d.f.cfg.MaxConnections)/2 {
+	if d.attempts.Add(1) <= calm && d.f.open.Load() <= int64(d.f.settings.Load().own.MaxConnections)/2 {
 		return false
 	}
 	d.f.counters.retries.Add(1)
@@ -127,11 +159,15 @@ func (d *Door) suspicious(net.Addr) bool {
 func (d *Door) Drain(done func()) {
 	d.mu.Lock()
 	d.draining, d.drained = true, done
+	servers := slices.Collect(maps.Values(d.servers))
 	d.mu.Unlock()
 	_ = d.listener.Close()
 	go func() {
-		// Shutdown ends when the connections have.
-		_ = d.server.Shutdown(context.Background())
+		var ends sync.WaitGroup
+		for _, s := range servers {
+			ends.Go(func() { _ = s.Shutdown(context.Background()) }) // ends when the connections have
+		}
+		ends.Wait()
 		d.finish()
 	}()
 	time.AfterFunc(lastOnes, func() {
@@ -171,6 +207,7 @@ func (d *Door) Close() {
 	d.mu.Lock()
 	again := d.closed
 	d.closed = true
+	servers := slices.Collect(maps.Values(d.servers))
 	d.mu.Unlock()
 	if again {
 		return
@@ -178,7 +215,9 @@ func (d *Door) Close() {
 	for _, c := range d.all() {
 		_ = c.q.CloseWithError(quic.ApplicationErrorCode(h3.ErrCodeNoError), "")
 	}
-	go func() { _ = d.server.Close() }()
+	for _, s := range servers {
+		go func() { _ = s.Close() }()
+	}
 	_ = d.transport.Close()
 	_ = d.transport.Conn.Close()
 }

@@ -12,7 +12,6 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
-	semantics "rickhouse/internal/wire/http1"
 )
 
 // Parts are what a Front works with.
@@ -26,31 +25,36 @@ type Parts struct {
 	// Describe returns what applications are told of a connection's TLS, as
 	// exchange.Request has it; nil tells nothing.
 	Describe func(tls.ConnectionState) []byte
-	// Extra are fields for every answer that has none of that name.
-	Extra []exchange.Field
 	// Log gets a line for each client that breaks a rule.
 	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none. Spool says how
-	// much stays in memory before, and how much the Store takes of one answer.
+	// Store takes what slow clients have not taken; nil for none.
 	Store *spool.Store
-	Spool spool.Config
 	// Observe, if not nil, is called once for every Exchange, on its Executor,
 	// when its answer is with quic-go or cut, while its Request is still valid.
 	// It is called as well for what was refused before any Handler saw it.
 	Observe func(x *exchange.Exchange)
 }
 
+// Settings are what a Front goes by until it is given others. They do not change.
+type Settings struct {
+	*front.Settings
+	own   Config
+	extra []exchange.Field
+}
+
+// NewSettings makes Settings, or says what is wrong with cfg. extra are fields for
+// every answer that has none of that name.
+func NewSettings(common *front.Settings, cfg Config, extra []exchange.Field) (*Settings, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Settings{Settings: common, own: cfg.WithDefaults(), extra: extra}, nil
+}
+
 // Front serves HTTP/3. It is safe for concurrent use.
 type Front struct {
-	cfg     Config
-	common  front.Config
-	parts   Parts
-	limits  semantics.Limits
-	server  string
-	proxies front.Proxies
-
-	memory    int   // octets of an answer in memory
-	maxAnswer int64 // octets of an answer in the spool
+	parts    Parts
+	settings atomic.Pointer[Settings] // of now
 
 	start time.Time
 	base  int64     // the Loops' clock at start
@@ -74,34 +78,25 @@ type Counters struct {
 	Retries  uint64 // connections whose address was validated first
 }
 
-// New makes a Front, or says what is wrong with its settings.
-func New(common front.Config, cfg Config, p Parts) (*Front, error) {
-	if err := common.Validate(); err != nil {
-		return nil, err
-	}
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
+// New makes a Front that goes by s, or says what is wrong with p.
+func New(s *Settings, p Parts) (*Front, error) {
 	if p.TLS == nil {
 		return nil, errors.New("http3: HTTP/3 needs TLS: set tls, or leave http3 out")
 	}
-	common, cfg = common.WithDefaults(), cfg.WithDefaults()
-	f := &Front{
-		cfg: cfg, common: common, parts: p, limits: common.Limits(), proxies: front.NewProxies(common.TrustedProxies),
-		start: time.Now(), base: loop.Monotonic(),
-	}
-	if common.ServerHeader != "none" {
-		f.server = common.ServerHeader
-	}
-	s := p.Spool.WithDefaults()
-	f.memory, f.maxAnswer = int(s.Memory), int64(s.MaxAnswer)
-	f.heads.New = func() any { return front.NewHead(&f.limits) }
+	f := &Front{parts: p, start: time.Now(), base: loop.Monotonic()}
+	f.Use(s)
+	f.heads.New = func() any { return front.NewHead(&s.Limits) }
 	f.bulk.New = func() any {
 		b := make([]byte, bulkSize)
 		return &b
 	}
 	return f, nil
 }
+
+// Use has f go by other settings from now on: connections that come, and requests
+// that begin. A connection keeps those of HTTP/3 that it began with, as it has told
+// them, and never takes a larger head than when it began.
+func (f *Front) Use(s *Settings) { f.settings.Store(s) }
 
 // bulkSize is how much content is read, or of a file written, at a time.
 const bulkSize = 32 << 10

@@ -21,6 +21,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
+	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
 )
 
@@ -68,6 +69,22 @@ type settings struct {
 	common front.Config
 	config Config
 	parts  Parts
+	extra  []exchange.Field
+	spool  spool.Config
+}
+
+// made are the Settings of c.
+func (c settings) made(t testing.TB) *Settings {
+	t.Helper()
+	common, err := front.NewSettings(c.common, c.spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSettings(common, c.config, c.extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // start serves h; change, if not nil, changes the settings.
@@ -84,7 +101,7 @@ func start(t *testing.T, h exchange.Handler, change ...func(*settings)) *server 
 		f(&c)
 	}
 	var err error
-	if s.front, err = New(c.common, c.config, c.parts); err != nil {
+	if s.front, err = New(c.made(t), c.parts); err != nil {
 		t.Fatal(err)
 	}
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -14,7 +14,6 @@ import (
 	h3 "github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/exchange"
-	"rickhouse/internal/front"
 )
 
 // TestGone shows that a Server is told at once that its client is gone, in
@@ -232,7 +231,7 @@ func TestTunnel(t *testing.T) {
 }
 
 func TestNeedsTLS(t *testing.T) {
-	if _, err := New(front.Config{}, Config{}, Parts{Handler: hello, Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
+	if _, err := New(settings{}.made(t), Parts{Handler: hello, Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -55,7 +55,7 @@ type part struct {
 func (s *stream) put(p []byte) {
 	store, last := s.f.parts.Store, len(s.queue)-1
 	switch {
-	case last >= 0 && s.queue[last].spooled, store != nil && s.blocked && s.queued+len(p) > s.f.memory:
+	case last >= 0 && s.queue[last].spooled, store != nil && s.blocked && s.queued+len(p) > s.settings.Memory:
 		s.putSpool(p)
 		return
 	case last < 0 || s.queue[last].file != nil:
@@ -83,7 +83,7 @@ func (s *stream) putSpool(p []byte) {
 	}
 	s.queue[len(s.queue)-1].left += int64(len(p))
 	s.spool.Append(p)
-	if s.spool.Size() > s.f.maxAnswer {
+	if s.spool.Size() > s.settings.MaxAnswer {
 		s.held = true
 	}
 }
@@ -92,7 +92,7 @@ func (s *stream) putSpool(p []byte) {
 // and the Server with it.
 func (s *stream) spills() bool {
 	last := len(s.queue) - 1
-	return s.f.parts.Store != nil && s.state == held && s.Framing != tunnel && s.queued > s.f.memory &&
+	return s.f.parts.Store != nil && s.state == held && s.Framing != tunnel && s.queued > s.settings.Memory &&
 		!s.queue[last].spooled && s.queue[last].file == nil
 }
 
@@ -222,7 +222,7 @@ func (s *stream) flush() (int, error) {
 // little in its time is lost.
 func (s *stream) write(do func() (int, error)) (int, bool) {
 	s.time = s.f.now()
-	s.answer.pace.Wait(s.time, &s.f.common)
+	s.answer.pace.Wait(s.time, &s.settings.Config)
 	by := s.answer.pace.By()
 	if s.spills() {
 		by = min(by, s.time+spillAfter)
@@ -234,7 +234,7 @@ func (s *stream) write(do func() (int, error)) (int, bool) {
 	n, err := do()
 	interrupted := s.endWait()
 	s.time = s.f.now()
-	s.answer.pace.Progress(n, s.time, &s.f.common)
+	s.answer.pace.Progress(n, s.time, &s.settings.Config)
 	s.blocked = err != nil
 	switch {
 	case err == nil:

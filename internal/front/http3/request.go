@@ -35,7 +35,7 @@ func (s *stream) begin() {
 	if x.Request.Upgrade == nil && x.Request.Form != exchange.AuthorityForm && s.left != 0 {
 		x.HasContent, s.done = true, false
 	}
-	if most := s.f.common.MostBody(); err == nil && s.left > int64(most) {
+	if most := s.settings.MostBody(); err == nil && s.left > int64(most) {
 		err = front.TooLarge(most)
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *stream) identify() {
 	if remote := s.c.remote(); remote.IsValid() {
 		req.ClientAddr, req.ClientPort = remote.Addr().AppendTo(s.addr[0][:0]), remote.Port()
 	}
-	s.f.proxies.Apply(req, false, s.addr[1][:0])
+	s.settings.Proxies.Apply(req, false, s.addr[1][:0])
 }
 
 // refuse answers a request that broke a rule.

@@ -34,10 +34,10 @@ func (s *stream) fields(res *exchange.Response) (semantics.Framing, error) {
 	if interim {
 		return semantics.NoContent, nil
 	}
-	if _, given := h["Server"]; !given && s.f.server != "" {
-		h["Server"] = []string{s.f.server}
+	if _, given := h["Server"]; !given && s.settings.Server != nil {
+		h["Server"] = []string{string(s.settings.Server)}
 	}
-	for _, f := range s.f.parts.Extra {
+	for _, f := range s.settings.extra {
 		if name := textproto.CanonicalMIMEHeaderKey(string(f.Name)); h[name] == nil {
 			h[name] = []string{string(f.Value)}
 		}

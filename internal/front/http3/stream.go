@@ -39,12 +39,13 @@ const (
 // of it but the inbox belongs to the goroutine that quic-go runs for it.
 type stream struct {
 	inbox
-	x    exchange.Exchange
-	f    *Front
-	c    *conn
-	w    writer
-	r    *http.Request
-	head *front.Head
+	x        exchange.Exchange
+	f        *Front
+	settings *Settings // those that the request began with
+	c        *conn
+	w        writer
+	r        *http.Request
+	head     *front.Head
 
 	state state
 	dead  bool  // the client is gone; the Server still holds the Exchange
@@ -71,13 +72,15 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c == nil || !ok {
 		panic(fmt.Sprintf("http3: a request that quic-go did not bring: %T", w))
 	}
-	if !c.enter() {
+	settings := d.f.settings.Load()
+	if !c.enter(settings) {
 		c.reset()
 		reset(out, h3.ErrCodeRequestRejected)
 		return
 	}
 	defer c.leave()
-	s := &stream{f: d.f, c: c, w: out, r: r, head: d.f.heads.Get().(*front.Head)}
+	s := &stream{f: d.f, settings: settings, c: c, w: out, r: r, head: d.f.heads.Get().(*front.Head)}
+	s.head.SetLimits(&settings.Limits)
 	s.wake, s.panicked = make(chan struct{}, 1), s.bug
 	s.x.Reset()
 	s.x.Executor, s.x.Client = s, s
@@ -196,7 +199,7 @@ func (s *stream) late() <-chan time.Time {
 func (s *stream) deadline() int64 {
 	if s.state == held && !s.dead && !s.done && s.demand > 0 && s.Framing != tunnel {
 		s.body.pace.MaxPause = s.x.Route.MaxPause
-		s.body.pace.Wait(s.time, &s.f.common)
+		s.body.pace.Wait(s.time, &s.settings.Config)
 	} else {
 		s.body.pace.Pause(s.time)
 	}

@@ -92,22 +92,24 @@ func (d *Door) Open(h exchange.Handler, cfg front.Config, path string) {
 		d.t.Fatal(err)
 	}
 	d.listeners = append(d.listeners, d.listener)
-	multiplexed, err := http2.New(cfg, http2.Config{}, http2.Parts{Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe})
+	common, err := front.NewSettings(cfg, spool.Config{})
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	own, err := http2.NewSettings(common, http2.Config{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	multiplexed := http2.New(http2.Parts{Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe})
 	beside := map[*http1.Door]*http2.Door{} // does not change once connections come
-	f, err := http1.New(cfg, http1.Parts{
+	f := http1.New(http1.Parts{
 		Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe,
 		HTTP2: func(door *http1.Door, off http1.Handoff) { beside[door].Serve(off) },
 	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	for _, l := range d.Loops {
 		d.On(l, func() {
-			door := f.Door(l)
-			beside[door] = multiplexed.Door(l)
+			door := f.Door(l, &http1.Settings{Settings: common, HTTP2: true})
+			beside[door] = multiplexed.Door(l, own)
 			if err := door.Serve(d.listener); err != nil {
 				d.t.Error(err)
 			}

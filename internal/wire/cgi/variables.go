@@ -48,6 +48,13 @@ func NewHead(limits *wire.Limits) *Head {
 	return &Head{limits: limits, parser: wire.NewParser(limits), asked: wire.NewParser(limits)}
 }
 
+// SetLimits has h keep other limits from the next Begin on.
+func (h *Head) SetLimits(limits *wire.Limits) {
+	h.limits = limits
+	h.parser.SetLimits(limits)
+	h.asked.SetLimits(limits)
+}
+
 // Begin starts the head of req.
 func (h *Head) Begin(req *exchange.Request) {
 	*h = Head{limits: h.limits, parser: h.parser, asked: h.asked, buf: h.buf[:0], target: h.target[:0]}

@@ -37,6 +37,10 @@ type Parser struct {
 // outlive it.
 func NewParser(limits *Limits) *Parser { return &Parser{limits: limits} }
 
+// SetLimits has p keep other limits, which must have their defaults and outlive
+// their use. It is called between heads.
+func (p *Parser) SetLimits(limits *Limits) { p.limits = limits }
+
 // Begun reports whether part of a head has been seen.
 func (p *Parser) Begun() bool { return p.scan > p.start }
 

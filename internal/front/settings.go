@@ -1,0 +1,42 @@
+package front
+
+import (
+	"rickhouse/internal/spool"
+	wire "rickhouse/internal/wire/http1"
+)
+
+// Settings are what a front end goes by until it is given others: a Config, and
+// what is made of it once. They do not change, so that any goroutine may read
+// them: what begins takes those of now, and keeps them to its end.
+type Settings struct {
+	Config // with its defaults
+	// Limits are those of a head.
+	Limits wire.Limits
+	// Proxies are the trusted_proxies, and Announcers those of proxy_protocol.
+	Proxies, Announcers Proxies
+	// Server is the Server field of answers that have none; nil adds none.
+	Server []byte
+	// Memory is how many octets of an answer wait in memory before the spool takes
+	// them, and MaxAnswer how many the spool takes before the Server has to wait.
+	Memory    int
+	MaxAnswer int64
+}
+
+// NewSettings makes Settings, or says what is wrong with c or s.
+func NewSettings(c Config, s spool.Config) (*Settings, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	c, s = c.WithDefaults(), s.WithDefaults()
+	set := &Settings{
+		Config: c, Limits: c.limits(), Proxies: NewProxies(c.TrustedProxies), Announcers: NewProxies(c.ProxyProtocol),
+		Memory: int(s.Memory), MaxAnswer: int64(s.MaxAnswer),
+	}
+	if c.ServerHeader != "none" {
+		set.Server = []byte(c.ServerHeader)
+	}
+	return set, nil
+}
