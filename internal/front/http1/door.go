@@ -127,7 +127,8 @@ func (d *Door) accepted(g *gate, fd int, remote netip.AddrPort) {
 }
 
 // Use has d go by other settings from now on: connections that come, and requests
-// that begin. Where there are more connections than may be, idle ones are closed.
+// that begin. Where there are more connections than may be, idle ones are closed,
+// then accepting pauses.
 func (d *Door) Use(s *Settings) {
 	d.settings, d.maxOpen = s, s.maxOpen()
 	for _, g := range d.gates {
@@ -136,7 +137,11 @@ func (d *Door) Use(s *Settings) {
 	for d.f.open.Load() > d.maxOpen && d.evict(nil) {
 		continue
 	}
-	d.unpause()
+	if d.f.open.Load() > d.maxOpen {
+		d.pause()
+	} else {
+		d.unpause()
+	}
 }
 
 // refused is told that the kernel has no file for a connection, or no room to
