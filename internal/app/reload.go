@@ -147,6 +147,7 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	s.tele.Change(cfg.Telemetry)
 	s.useCerts(certificates)
 	s.use(g)
+	s.useSettings()
 	s.leave(before)
 	for _, a := range g.apps {
 		if !before.has(a) {
