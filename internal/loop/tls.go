@@ -36,8 +36,8 @@ type TLSConfig struct {
 type TLSHandler interface {
 	Handler
 	// Secured is called once, before all events, when the handshake is done.
-	// Hup comes instead if it fails: with a *HandshakeError, with a
-	// *CleartextError, or with what ended the connection.
+	// Hup comes instead if it fails: with a *HandshakeError, the Stream being
+	// closed by then, with a *CleartextError, or with what ended the connection.
 	Secured(state tls.ConnectionState)
 }
 

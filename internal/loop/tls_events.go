@@ -163,12 +163,14 @@ func (s *secure) advance() {
 	s.again()
 }
 
-// failed ends a connection whose handshake has failed; its alert is sent.
+// failed ends a connection whose handshake has failed. Its alert is sent: a reset
+// could have it dropped.
 func (s *secure) failed(err error) {
 	if errors.Is(err, io.EOF) {
 		s.h.Hup(io.EOF)
-	} else {
-		s.h.Hup(&HandshakeError{err})
+		s.Close(true)
+		return
 	}
-	s.Close(true)
+	s.Close(false)
+	s.h.Hup(&HandshakeError{err})
 }

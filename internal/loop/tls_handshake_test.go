@@ -126,6 +126,23 @@ func TestHandshakeFails(t *testing.T) {
 	}
 }
 
+// What a client did wrong is the last that it hears, even if the Handler resets
+// what has failed.
+func TestHandshakeFailsWithAnAlert(t *testing.T) {
+	l := startLoop(t, Config{})
+	server, _ := identity(t)
+	p := &probe{t: t}
+	p.hup = func(error) { p.s.Close(true) }
+	peer := attachTLS(t, l, server, newSafe(p))
+	if _, err := io.WriteString(peer, tls10Hello); err != nil {
+		t.Fatal(err)
+	}
+	const alert = "\x15\x03\x01\x00\x02\x02\x46" // fatal, protocol_version
+	if got, err := io.ReadAll(peer); string(got) != alert || err != nil {
+		t.Errorf("the client reads %q and %v, want %q and the end", got, err, alert)
+	}
+}
+
 // tls10Hello is a ClientHello that offers TLS 1.0 at most.
 const tls10Hello = "\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x01" +
 	"01234567890123456789012345678901" + "\x00" + "\x00\x04\xc0\x13\x00\x2f" + "\x01\x00"
