@@ -154,3 +154,19 @@ def php() -> Iterator[tuple[Server, tuple[str, int]]]:
         )
 
     yield from before(lambda path: servers.php_fpm(found, path), toml)
+
+
+@pytest.fixture(scope="session")
+def php_kept() -> Iterator[tuple[Server, tuple[str, int]]]:
+    """Rickhouse before PHP-FPM, by connections that are kept: by /few/ to processes that answer five requests each."""
+    found = peer("php-fpm")
+
+    def toml(behind: Path) -> str:
+        kept = f'script_root = "{servers.SUITE}/fixtures/php"\nfastcgi_keep_conn = true\nupstream_connections = 3\n'
+        routes = "".join(
+            f'[[routes]]\npath = "{path}"\nstrip = true\nproxy = ["fastcgi://unix:{behind}/{name}.sock"]\n{kept}'
+            for path, name in (("/few/*", "few"), ("/*", "php"))
+        )
+        return f'bind = ["127.0.0.1:0"]\naccess_log = "off"\ncontrol_socket = "off"\n{routes}'
+
+    yield from before(lambda path: servers.php_fpm(found, path), toml)

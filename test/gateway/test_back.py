@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness.servers import PATIENCE, PROTOCOLS, Server, ask, until
@@ -98,6 +99,44 @@ class TestPHP:
     def test_what_php_says_is_logged(self, php: Site) -> None:
         assert ask(php[1], "GET", "/status.php?warn=1").status == 200
         php[0].wait_log("an upstream says.*an error on purpose")
+
+
+class TestKeptConnections:
+    """PHP-FPM by connections that carry more than one request."""
+
+    def test_connections_are_kept(self, php_kept: Site, php: Site) -> None:
+        def connections(site: Site) -> int:
+            seen = {ask(site[1], "GET", "/connection.php").body for _ in range(20)}
+            return len({json.dumps(json.loads(body)["connection"]) for body in seen})
+
+        assert connections(php) == 20
+        assert connections(php_kept) <= 3  # each event loop has its own
+
+    @pytest.mark.parametrize("size", [0, 5, 70_000, 2_000_000])
+    def test_content(self, php_kept: Site, size: int) -> None:
+        for i in range(4):
+            content = bytes([i]) * size
+            seen = json.loads(ask(php_kept[1], "POST", "/connection.php", content).body)
+            assert seen["sha"] == hashlib.sha256(content).hexdigest()
+
+    def test_answers(self, php_kept: Site) -> None:
+        for _ in range(3):
+            assert ask(php_kept[1], "HEAD", "/status.php").body == b""
+            assert ask(php_kept[1], "GET", "/stream.php").body == b"".join(bytes([i]) * 100_000 for i in range(30))
+            assert ask(php_kept[1], "GET", "/missing.php").status == 404
+            assert ask(php_kept[1], "GET", "/status.php?status=204").body == b""
+
+    def test_more_requests_than_processes(self, php_kept: Site) -> None:
+        with ThreadPoolExecutor(12) as pool:
+            answers = pool.map(lambda i: ask(php_kept[1], "POST", "/connection.php", b"%d" % i), range(120))
+            for i, answer in enumerate(answers):
+                assert answer.status == 200
+                assert json.loads(answer.body)["sha"] == hashlib.sha256(b"%d" % i).hexdigest()
+
+    def test_processes_that_end(self, php_kept: Site) -> None:
+        seen = [ask(php_kept[1], "GET", "/few/connection.php") for _ in range(60)]
+        assert {answer.status for answer in seen} == {200}
+        assert len({json.loads(answer.body)["connection"][0] for answer in seen}) >= 12
 
 
 def test_an_upstream_that_is_gone_is_502(php: Site, uwsgi: Site) -> None:

@@ -71,6 +71,8 @@ type Config struct {
 	ScriptIndex     string `toml:"script_index" default:"index.php" help:"The script of a folder below script_root, and of each path that names no script."`
 	ScriptExtension string `toml:"script_extension" default:".php" help:"What the names of scripts end in; the path after one is PATH_INFO."`
 
+	FastCGIKeepConn bool `toml:"fastcgi_keep_conn" default:"false" help:"Ask FastCGI upstreams to leave connections open (FCGI_KEEP_CONN), and use them again. It goes with upstream_connections: no more than the upstream has processes, as an idle connection holds one."`
+
 	ResolveInterval time.Duration `toml:"resolve_interval" default:"10s" help:"After how long the names of upstreams are looked up anew where DNS tells no TTL, or cannot be asked. Else it is when the TTL is over: after a second at least, and five minutes at most."`
 }
 
@@ -125,20 +127,15 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	seen, main := map[string]bool{}, false
-	multiplexed := 0
+	seen, speak, main := map[string]bool{}, map[string]int{}, false
 	for i, text := range c.Upstreams {
 		u, err := parseUpstream(text)
 		wrong(err != nil, "proxy[%d]: %v", i, err)
 		wrong(err == nil && seen[u.text], "proxy[%d]: %s stands twice", i, u.text)
-		if u.multiplexed() {
-			multiplexed++
-		}
+		speak[u.scheme]++
 		seen[u.text], main = true, main || !u.backup
 	}
-	wrong(multiplexed > 0 && multiplexed < len(c.Upstreams), "proxy: upstreams that speak HTTP/2 (h2c, h2) and others do not mix")
-	wrong(multiplexed > 0 && c.BufferRequests, "buffer_requests: it does not go with upstreams that speak HTTP/2")
-	wrong(multiplexed > 0 && c.HedgeAfter > 0, "hedge_after: it does not go with upstreams that speak HTTP/2")
+	c.checkProtocols(speak, wrong)
 	wrong(c.HedgeAfter > 0 && c.StickyCookie != "", "hedge_after: it does not go with sticky_cookie, which keeps clients at one upstream")
 	wrong(c.HedgeAfter > 0 && c.NoRetry, "hedge_after: it does not go with retry = false")
 	wrong(!main, "proxy: every upstream is a backup")
@@ -174,6 +171,17 @@ func (c Config) Validate() error {
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
+}
+
+// checkProtocols checks what depends on the schemes of the upstreams, of each of which
+// there are so many.
+func (c *Config) checkProtocols(speak map[string]int, wrong func(bad bool, format string, args ...any)) {
+	multiplexed := speak["h2c"] + speak["h2"]
+	wrong(multiplexed > 0 && multiplexed < len(c.Upstreams), "proxy: upstreams that speak HTTP/2 (h2c, h2) and others do not mix")
+	wrong(multiplexed > 0 && c.BufferRequests, "buffer_requests: it does not go with upstreams that speak HTTP/2")
+	wrong(multiplexed > 0 && c.HedgeAfter > 0, "hedge_after: it does not go with upstreams that speak HTTP/2")
+	wrong(c.FastCGIKeepConn && speak["fastcgi"] == 0, "fastcgi_keep_conn: no upstream speaks FastCGI")
+	wrong(c.FastCGIKeepConn && c.MaxConnections == 0, "fastcgi_keep_conn: it goes with upstream_connections, no more than the upstream has processes: an idle connection holds one of them")
 }
 
 func (c *Config) checkStatuses(wrong func(bad bool, format string, args ...any)) {

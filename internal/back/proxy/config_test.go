@@ -55,6 +55,8 @@ func TestConfigMistakes(t *testing.T) {
 		{Config{HealthPath: "up"}, "health_path:"},
 		{Config{HealthStatus: "2xx"}, "health_status:"},
 		{Config{HedgeAfter: -1}, "hedge_after:"},
+		{Config{FastCGIKeepConn: true, MaxConnections: 1}, "fastcgi_keep_conn: no upstream speaks FastCGI"},
+		{Config{FastCGIKeepConn: true, Upstreams: []string{"fastcgi://a:1"}}, "fastcgi_keep_conn: it goes with upstream_connections"},
 		{Config{HedgeAfter: 1, StickyCookie: "a"}, "hedge_after: it does not go with sticky_cookie"},
 		{Config{HedgeAfter: 1, NoRetry: true}, "hedge_after: it does not go with retry"},
 		{Config{HedgeAfter: 1, Upstreams: []string{"h2c://a"}}, "hedge_after: it does not go with upstreams that speak HTTP/2"},

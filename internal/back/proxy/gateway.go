@@ -17,7 +17,9 @@ import (
 func (p *Proxy) protocolOf(scheme string) protocol {
 	switch scheme {
 	case "uwsgi", "fastcgi", "scgi":
-		return newGateway(scheme, cgi.Script{Root: p.cfg.ScriptRoot, Index: p.cfg.ScriptIndex, Extension: p.cfg.ScriptExtension})
+		g := newGateway(scheme, cgi.Script{Root: p.cfg.ScriptRoot, Index: p.cfg.ScriptIndex, Extension: p.cfg.ScriptExtension})
+		g.keep = p.cfg.FastCGIKeepConn
+		return g
 	}
 	return newHTTP1()
 }
@@ -30,6 +32,7 @@ type gateway struct {
 	scheme string
 	script cgi.Script
 	limits wire.Limits
+	keep   bool // connections of FastCGI
 }
 
 // newGateway is the protocol of that name: uwsgi, fastcgi or scgi.
@@ -45,7 +48,7 @@ func (g *gateway) codec() codec {
 	c.writer = cgi.Writer{Software: software, Script: g.script}
 	switch g.scheme {
 	case "fastcgi":
-		return &fastcgiCodec{gatewayCodec: c}
+		return &fastcgiCodec{gatewayCodec: c, mayKeep: g.keep}
 	case "scgi":
 		return &scgiCodec{gatewayCodec: c}
 	}
@@ -53,8 +56,7 @@ func (g *gateway) codec() codec {
 }
 
 // gatewayCodec is what the codecs of the three share: a connection that carries one
-// request, and an answer that ends with it. Connections are not kept: one that is
-// would hold a process of a PHP-FPM or uWSGI which could serve others.
+// request, and an answer that ends with it.
 type gatewayCodec struct {
 	answer *cgi.Answer
 	writer cgi.Writer
@@ -184,6 +186,9 @@ type fastcgiCodec struct {
 	pairs  []byte
 	part   []byte // of STDOUT: a head that is not whole, then what came after it
 	rest   []byte // of part, to be given away
+
+	mayKeep bool // there is more than one request for a connection
+	keep    bool // the upstream was asked to leave this one open
 }
 
 // id is the request's: there is one.
@@ -191,7 +196,11 @@ const id = 1
 
 func (c *fastcgiCodec) begin(dst []byte, r *request) ([]byte, error) {
 	c.reader, c.pairs, c.part, c.rest = fastcgi.Reader{}, c.pairs[:0], c.part[:0], nil
-	dst = fastcgi.AppendBegin(dst, id, fastcgi.Responder, 0)
+	flags := uint8(0)
+	if c.keep = c.mayKeep && !r.close; c.keep {
+		flags = fastcgi.KeepConn
+	}
+	dst = fastcgi.AppendBegin(dst, id, fastcgi.Responder, flags)
 	c.variables(r, r.length, func(name string, value []byte) { c.pairs = fastcgi.AppendPair(c.pairs, name, value) })
 	dst = fastcgi.AppendStream(dst, fastcgi.Params, id, c.pairs)
 	dst = fastcgi.AppendHeader(dst, fastcgi.Params, id, 0)
@@ -272,8 +281,13 @@ func (c *fastcgiCodec) over(body []byte, n int) (event, []byte, int, error) {
 		return more, nil, n, err
 	}
 	c.state = gatewayEnd
+	if cap(c.part)+cap(c.pairs) > smallPiece {
+		c.part, c.pairs = nil, nil // the connection may rest for long
+	}
 	return ended, nil, n, nil
 }
+
+func (c *fastcgiCodec) reusable() bool { return c.keep && c.reader.Between() }
 
 // eof: without END_REQUEST an answer is not whole.
 func (c *fastcgiCodec) eof() (event, error) {

@@ -20,12 +20,13 @@ var gateways = []string{"uwsgi", "scgi", "fastcgi"}
 type gatewayPeer struct {
 	*peerConn
 	scheme string
+	keeps  *bool // FCGI_KEEP_CONN was asked for
 }
 
 // gatewayFake runs play for each connection.
 func gatewayFake(t *testing.T, scheme string, play func(c gatewayPeer)) *fake {
 	t.Helper()
-	f := unixFake(t, func(c *peerConn) { play(gatewayPeer{c, scheme}) })
+	f := unixFake(t, func(c *peerConn) { play(gatewayPeer{c, scheme, new(bool)}) })
 	f.url = scheme + "://" + f.url
 	return f
 }
@@ -94,6 +95,12 @@ func (c gatewayPeer) takeRecords(t *testing.T, note func(name, value []byte)) st
 			}
 			src = src[n:]
 			switch {
+			case ok && rec.Type == fastcgi.BeginRequest:
+				_, flags, err := fastcgi.ParseBegin(rec.Content)
+				*c.keeps = flags&fastcgi.KeepConn != 0
+				if err != nil {
+					t.Error(err)
+				}
 			case ok && rec.Type == fastcgi.Params && !rec.End:
 				pairs = append(pairs, rec.Content...)
 			case ok && rec.Type == fastcgi.Params:
@@ -124,9 +131,14 @@ func (c gatewayPeer) answer(text string) {
 		c.write(text)
 		return
 	}
+	c.write(string(records(text)))
+}
+
+// records is an answer of FastCGI, and its end.
+func records(text string) []byte {
 	b := fastcgi.AppendStream(nil, fastcgi.Stdout, id, []byte(text))
 	b = fastcgi.AppendHeader(b, fastcgi.Stdout, id, 0)
-	c.write(string(fastcgi.AppendEnd(b, id, 0, fastcgi.Complete)))
+	return fastcgi.AppendEnd(b, id, 0, fastcgi.Complete)
 }
 
 // told answers with what was told, in order.

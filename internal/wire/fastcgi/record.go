@@ -142,6 +142,9 @@ func (r *Reader) At(t Type, id uint16) bool {
 	return r.have == HeaderSize && r.left > 0 && Type(r.header[1]) == t && binary.BigEndian.Uint16(r.header[2:]) == id
 }
 
+// Between reports whether the octets so far end where a record does.
+func (r *Reader) Between() bool { return r.have == 0 }
+
 // begin looks at a header that is complete.
 func (r *Reader) begin() error {
 	r.left, r.pad = int(binary.BigEndian.Uint16(r.header[4:])), int(r.header[6])

@@ -189,25 +189,31 @@ def apache(peer: dict[str, str], folder: Path, servers: str) -> tuple[Server, in
 FPM = """[global]
 daemonize = no
 error_log = {folder}/log
-[www]
-listen = {folder}/php.sock
+"""
+FPM_POOL = """[{name}]
+listen = {folder}/{name}.sock
 listen.backlog = 128
 pm = static
 pm.max_children = 3
+pm.max_requests = {requests}
 catch_workers_output = yes
 decorate_workers_output = no
 php_admin_value[log_errors] = on
+{user}
 """
 
 
 def php_fpm(peer: dict[str, str], folder: Path) -> Server:
-    """Start PHP-FPM; its socket is php.sock."""
-    (folder / "fpm.conf").write_text(FPM.format(folder=folder))
+    """Start PHP-FPM; its socket is php.sock, and few.sock that of processes that answer five requests each."""
+    user = "user = root\ngroup = root" if os.geteuid() == 0 else ""
+    pools = "".join(
+        FPM_POOL.format(folder=folder, name=name, requests=requests, user=user)
+        for name, requests in (("php", 0), ("few", 5))
+    )
+    (folder / "fpm.conf").write_text(FPM.format(folder=folder) + pools)
     argv = [peer["binary"], "-n", "-F", "-y", folder / "fpm.conf", "-p", folder]
     if os.geteuid() == 0:
         argv.append("--allow-to-run-as-root")
-        with open(folder / "fpm.conf", "a") as conf:
-            conf.write("user = root\ngroup = root\n")
     server = Server(folder, argv, libraries(Path(peer["root"])))
     server.wait_log("ready to handle connections")
     return server
