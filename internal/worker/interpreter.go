@@ -23,8 +23,13 @@ func Interpreter(python, directory string, getenv func(string) string) (string, 
 		return p, nil
 	}
 	for _, name := range []string{".venv", "venv"} {
-		if p, err := inEnvironment(filepath.Join(directory, name)); err == nil {
+		dir := filepath.Join(directory, name)
+		p, err := inEnvironment(dir)
+		switch {
+		case err == nil:
 			return p, nil
+		case errors.Is(err, errBroken):
+			return "", fmt.Errorf("%s is a virtual environment, but %w: make it again, or give --python", dir, err)
 		}
 	}
 	p, err := exec.LookPath("python3")
@@ -60,6 +65,10 @@ func namedInterpreter(python, directory string) (string, error) {
 	return path, nil
 }
 
+// errBroken: the Python that a virtual environment was made with has gone, as after
+// an upgrade, or the environment was made on another machine.
+var errBroken = errors.New("its bin/python leads to nothing")
+
 func inEnvironment(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -70,6 +79,9 @@ func inEnvironment(dir string) (string, error) {
 		if info, err := os.Stat(p); err == nil && !info.IsDir() {
 			return p, nil
 		}
+		if to, err := os.Readlink(p); err == nil {
+			return "", fmt.Errorf("%w (%s)", errBroken, to)
+		}
 	}
-	return "", fmt.Errorf("there is no bin/python in it")
+	return "", errors.New("there is no bin/python in it")
 }

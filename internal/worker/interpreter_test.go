@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,11 @@ func TestInterpreter(t *testing.T) {
 	if err := os.WriteFile(text, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	moved := filepath.Join(root, "moved")
+	gone := environment(t, filepath.Join(moved, "venv"))
+	if err := errors.Join(os.Remove(gone), os.Symlink("/gone/python3.9", gone)); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("PATH", filepath.Dir(active))
 	if err := os.Symlink(active, filepath.Join(filepath.Dir(active), "python3")); err != nil {
 		t.Fatal(err)
@@ -53,6 +59,9 @@ func TestInterpreter(t *testing.T) {
 		{name: "named folder", python: ".", dir: plain, wantErr: "not a virtual environment"},
 		{name: "named text", python: "python.txt", dir: plain, wantErr: "cannot be executed"},
 		{name: "broken VIRTUAL_ENV", dir: shop, virtualEnv: plain, wantErr: "VIRTUAL_ENV"},
+		{name: "venv without its Python", dir: moved, wantErr: "leads to nothing (/gone/python3.9): make it again"},
+		{name: "named environment without its Python", python: "venv", dir: moved, wantErr: "leads to nothing (/gone/python3.9)"},
+		{name: "VIRTUAL_ENV without its Python", dir: plain, virtualEnv: filepath.Join(moved, "venv"), wantErr: "leads to nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Interpreter(c.python, c.dir, func(string) string { return c.virtualEnv })
