@@ -23,32 +23,30 @@ const (
 
 // conn is one connection.
 type conn struct {
-	d          *Door
-	p          protocol
-	o          *front.Origin
-	handler    exchange.Handler
-	s          loop.Stream
-	w          *work
-	gate       *front.Gate
-	closed     func()
-	timer      loop.Timer
-	timerAt    int64 // when timer is set to
-	until      int64 // the end of idle, reading, lingering
-	prev, next *conn
-	gone       error // what Server.Gone is to be told
-	requests   int
-	ignored    int // octets thrown away while lingering
-	port       uint16
-	state      state
-	live       bool // w.x is a request that is to be observed
-	advancing  bool // step is being called: Client methods leave the rest to it
-	scheduled  bool // Run will be called
-	eof        bool // the peer has finished sending
-	full       bool // reading rests until something is consumed
-	dead       bool // the socket is closed; the Server still holds the Exchange
-	told       bool // Gone was called with ErrHalfClosed
-	addrLen    uint8
-	addr       [45]byte
+	d         *Door
+	p         protocol
+	o         *front.Origin
+	handler   exchange.Handler
+	s         loop.Stream
+	w         *work
+	gate      *front.Gate
+	closed    func()
+	timer     loop.Timer
+	timerAt   int64 // when timer is set to
+	until     int64 // the end of idle, reading, lingering
+	link      front.Link[conn]
+	gone      error // what Server.Gone is to be told
+	requests  int
+	ignored   int // octets thrown away while lingering
+	state     state
+	live      bool // w.x is a request that is to be observed
+	advancing bool // step is being called: Client methods leave the rest to it
+	scheduled bool // Run will be called
+	eof       bool // the peer has finished sending
+	full      bool // reading rests until something is consumed
+	dead      bool // the socket is closed; the Server still holds the Exchange
+	told      bool // Gone was called with ErrHalfClosed
+	peer      front.Peer
 }
 
 // timeout is a conn as the task of its timer.
@@ -57,25 +55,20 @@ type timeout conn
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, p: newProtocol(h.Addr.Gateway), o: d.origin(h.Addr), handler: h.Handler, s: h.Stream, gate: h.Gate, closed: h.Closed, port: h.Remote.Port()}
+	c := &conn{d: d, p: newProtocol(h.Addr.Gateway), o: d.origin(h.Addr), handler: h.Handler, s: h.Stream, gate: h.Gate, closed: h.Closed, peer: front.PeerAt(h.Remote)}
 	if c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
-	if h.Remote.IsValid() {
-		c.addrLen = uint8(len(h.Remote.Addr().AppendTo(c.addr[:0])))
-	}
+	c.link.Of(c)
 	c.timer.Task = (*timeout)(c)
 	return c
 }
-
-// peer is the address of the peer, for the log.
-func (c *conn) peer() string { return string(c.addr[:c.addrLen]) }
 
 // await makes c idle for a time.
 func (c *conn) await(wait int64) {
 	c.state = idle
 	c.until = c.d.l.Now() + wait
-	c.d.conns.push(c)
+	c.d.conns.Push(&c.link)
 	c.arm()
 }
 

@@ -41,7 +41,7 @@ type Door struct {
 	f          *Front
 	l          *loop.Loop
 	settings   *Settings // of now
-	conns      connList
+	conns      front.List[conn] // in the order in which they last came to rest
 	spare      []*work
 	scratch    []byte // what is being read; nil before the first connection
 	frame      []byte // a piece of an answer in the making
@@ -66,7 +66,7 @@ func (d *Door) Serve(h front.Handoff) {
 	}
 	c := d.newConn(h)
 	h.Stream.SetHandler(c)
-	d.conns.push(c)
+	d.conns.Push(&c.link)
 	d.counters.Open++
 	c.await(c.patience(int64(d.settings.HeaderTimeout)))
 	if len(h.Read) > 0 {
@@ -120,7 +120,7 @@ func (d *Door) origin(a listen.Addr) *front.Origin {
 // there is one, and reports whether there was.
 func (d *Door) Evict() bool {
 	var oldest *conn
-	d.conns.each(func(c *conn) {
+	d.conns.Each(func(c *conn) {
 		if oldest == nil && (c.state == idle || c.state == lingering) {
 			oldest = c
 		}
@@ -144,7 +144,7 @@ func (d *Door) Leave(g *front.Gate) {
 }
 
 func (d *Door) release(some func(c *conn) bool) {
-	d.conns.each(func(c *conn) {
+	d.conns.Each(func(c *conn) {
 		switch {
 		case c.state != idle || !some(c):
 		case c.requests == 0:
@@ -159,32 +159,5 @@ func (d *Door) release(some func(c *conn) bool) {
 // Gone with exchange.ErrShutdown at the end of the turn.
 func (d *Door) Close() {
 	d.draining = true
-	d.conns.each(func(c *conn) { c.lost(exchange.ErrShutdown) })
-}
-
-// connList is a list of connections, in the order in which they last came to rest.
-type connList struct{ root conn }
-
-func (l *connList) init() { l.root.prev, l.root.next = &l.root, &l.root }
-
-func (l *connList) push(c *conn) {
-	c.unlink()
-	c.prev, c.next = l.root.prev, &l.root
-	c.prev.next, c.next.prev = c, c
-}
-
-// each calls f for every connection, which f may take off the list.
-func (l *connList) each(f func(*conn)) {
-	for c := l.root.next; c != &l.root; {
-		next := c.next
-		f(c)
-		c = next
-	}
-}
-
-func (c *conn) unlink() {
-	if c.next != nil {
-		c.prev.next, c.next.prev = c.next, c.prev
-		c.prev, c.next = nil, nil
-	}
+	d.conns.Each(func(c *conn) { c.lost(exchange.ErrShutdown) })
 }

@@ -131,7 +131,7 @@ func (r *records) other(c *conn, rec wire.Record) *exchange.Error {
 			out = wire.AppendEnd(out, rec.ID, 0, wire.CannotMultiplex)
 		case role != wire.Responder:
 			out = wire.AppendEnd(out, rec.ID, 0, wire.UnknownRole)
-			c.d.f.parts.Log.Info("refused a request", "reason", "fastcgi: the role is not that of a responder", "role", role, "client", c.peer())
+			c.d.f.parts.Log.Info("refused a request", "reason", "fastcgi: the role is not that of a responder", "role", role, "client", c.peer.String())
 			c.w.close = flags&wire.KeepConn == 0
 		default:
 			r.id, r.keep = rec.ID, flags&wire.KeepConn != 0

@@ -86,7 +86,7 @@ func (c *conn) leaveLingering() {
 	c.state = lingering
 	c.full = false
 	c.until = c.d.l.Now() + c.patience(lingerTime)
-	c.d.conns.push(c)
+	c.d.conns.Push(&c.link)
 	c.want()
 	c.arm()
 }
@@ -170,7 +170,7 @@ func (c *conn) close(reset bool) {
 
 // hangUp takes the connection off the loop and out of the Door.
 func (c *conn) hangUp(reset bool) {
-	c.unlink()
+	c.link.Unlink()
 	c.d.l.StopTimer(&c.timer)
 	c.s.Close(reset)
 	c.d.counters.Open--

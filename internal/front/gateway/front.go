@@ -96,6 +96,5 @@ func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
 	d := &Door{f: f, l: l, settings: s, origins: map[listen.Addr]*front.Origin{}}
 	d.output = front.OutputParts{Loop: l, Store: f.parts.Store, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut}
 	d.nobody = front.Nobody{Log: f.parts.Log}
-	d.conns.init()
 	return d
 }

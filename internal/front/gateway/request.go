@@ -71,7 +71,7 @@ func (c *conn) begin() {
 		return
 	}
 	c.state = serving
-	d.conns.push(c)
+	d.conns.Push(&c.link)
 	c.handler.Serve(x)
 }
 
@@ -79,7 +79,7 @@ func (c *conn) begin() {
 func (c *conn) variables(req *exchange.Request) *exchange.Error {
 	w, h := c.w, c.w.head
 	c.o.Identify(req)
-	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
+	c.peer.Identify(req)
 	h.Begin(req)
 	for vars := w.vars; len(vars) > 0; {
 		name, value, rest, err := c.p.next(vars)
@@ -119,7 +119,7 @@ func (c *conn) client() string {
 	if c.live && len(c.w.x.Request.ClientAddr) > 0 {
 		return string(c.w.x.Request.ClientAddr)
 	}
-	return c.peer()
+	return c.peer.String()
 }
 
 // refuse answers a request that broke a rule, if it can be answered. What follows on
@@ -137,7 +137,7 @@ func (c *conn) refuse(err *exchange.Error) {
 		c.live = true
 		w.x.Stats.Received = c.d.l.Now()
 		c.o.Identify(&w.x.Request)
-		w.x.Request.ClientAddr, w.x.Request.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
+		c.peer.Identify(&w.x.Request)
 	}
 	c.standIn(err.Status, err)
 	c.p.end(c)

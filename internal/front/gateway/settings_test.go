@@ -71,7 +71,7 @@ func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
 		text := request(protocol, "four", "HTTP_X=1", "HTTP_Y=1")
 		c := s.dial().send(text[:20])
 		s.Until("it has begun", func() (begun bool) {
-			s.On(s.l, func() { s.door.conns.each(func(c *conn) { begun = c.w != nil && c.p.begun(c) }) })
+			s.On(s.l, func() { s.door.conns.Each(func(c *conn) { begun = c.w != nil && c.p.begun(c) }) })
 			return begun
 		})
 		s.use(settings{common: front.Config{MaxFields: 1, MaxBody: 1}})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 
+	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/wire/proxyproto"
 )
@@ -55,7 +56,7 @@ func (c *conn) announced() {
 // unannounced closes a connection whose peer does not say for whom it is.
 func (c *conn) unannounced(why error) {
 	c.d.counters.Refused++
-	c.d.f.parts.Log.Warn("closed a connection: a peer of proxy_protocol sent no right header", "peer", string(c.addr[:c.addrLen]),
+	c.d.f.parts.Log.Warn("closed a connection: a peer of proxy_protocol sent no right header", "peer", c.peer.String(),
 		"address", c.o.Listen.String(), "error", why)
 	c.close(false)
 }
@@ -64,10 +65,9 @@ func (c *conn) unannounced(why error) {
 // it.
 func (c *conn) introduce(h proxyproto.Header) {
 	if h.Known {
-		c.addrLen, c.port = 0, 0
+		c.peer = front.Peer{}
 		if !h.Unix {
-			c.addrLen = uint8(len(h.Source.Addr().AppendTo(c.addr[:0])))
-			c.port = h.Source.Port()
+			c.peer = front.PeerAt(h.Source)
 		}
 		c.o = c.o.at(h.Destination)
 	}

@@ -25,15 +25,15 @@ const (
 
 // conn is one connection. It is small: most are idle.
 type conn struct {
-	d          *Door
-	o          *entrance
-	tls        []byte // see exchange.Request
-	s          loop.Stream
-	w          *work
-	timer      loop.Timer
-	timerAt    int64 // when timer is set to
-	until      int64 // the end of idle, reading, lingering
-	prev, next *conn
+	d       *Door
+	o       *entrance
+	tls     []byte // see exchange.Request
+	s       loop.Stream
+	w       *work
+	timer   loop.Timer
+	timerAt int64 // when timer is set to
+	until   int64 // the end of idle, reading, lingering
+	link    front.Link[conn]
 	// announcement is what has come of the header that the peer has to send first; nil
 	// where there is none, or it has come.
 	announcement *announcement
@@ -41,7 +41,7 @@ type conn struct {
 	gone      error // what Server.Gone is to be told
 	requests  uint32
 	ignored   uint32 // octets thrown away while lingering
-	port      uint16
+	peer      front.Peer
 	state     state
 	advancing bool // step is being called: Client methods leave the rest to it
 	scheduled bool // Run will be called
@@ -49,8 +49,6 @@ type conn struct {
 	full      bool // reading rests until something is consumed
 	dead      bool // the socket is closed; the Server still holds the Exchange
 	told      bool // Gone was called with ErrHalfClosed
-	addrLen   uint8
-	addr      [45]byte
 }
 
 // timeout is a conn as the task of its timer.
@@ -59,10 +57,8 @@ type timeout conn
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
 func (d *Door) newConn(o *entrance, remote netip.AddrPort) *conn {
-	c := &conn{d: d, o: o, port: remote.Port()}
-	if remote.IsValid() {
-		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
-	}
+	c := &conn{d: d, o: o, peer: front.PeerAt(remote)}
+	c.link.Of(c)
 	c.timer.Task = (*timeout)(c)
 	return c
 }
@@ -94,7 +90,7 @@ func (c *conn) patience() int64 {
 func (c *conn) rest(wait int64) {
 	c.state = idle
 	c.until = c.d.l.Now() + wait
-	c.d.idle.push(c)
+	c.d.idle.Push(&c.link)
 	c.d.counters.Idle++
 	c.arm()
 }
@@ -135,7 +131,7 @@ func (c *conn) Hup(err error) {
 		c.cleartext(clear)
 		return
 	case errors.As(err, &failed):
-		c.d.f.parts.Log.Debug("a TLS handshake failed", "client", string(c.addr[:c.addrLen]), "error", failed.Err)
+		c.d.f.parts.Log.Debug("a TLS handshake failed", "client", c.peer.String(), "error", failed.Err)
 		err = front.ClientGone{Err: err}
 	case errors.Is(err, io.EOF) && c.state == serving && c.w.halved && !c.dead:
 		c.bothEnded()
@@ -365,7 +361,7 @@ func (c *conn) timedOut() {
 	default:
 		if c.w.out.Blocked && c.w.out.Pace.By() <= c.d.l.Now() {
 			c.w.x.Stats.Err = front.ErrSlowReader
-			front.LogSlowReader(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &c.w.x.Request)
+			front.LogSlowReader(c.d.f.parts.Log, c.peer.String(), &c.w.x.Request)
 			c.lost(front.ErrSlowReader)
 			return
 		}

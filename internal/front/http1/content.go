@@ -70,7 +70,7 @@ func (c *conn) begin(n int) {
 
 // busy takes c out of the idle ones.
 func (c *conn) busy() {
-	c.d.busy.push(c)
+	c.d.busy.Push(&c.link)
 	c.d.counters.Idle--
 }
 
@@ -81,7 +81,7 @@ func (c *conn) identify(req *exchange.Request) {
 		c.w.extra = c.o.gate.Extra
 	}
 	req.TLS = c.tls
-	req.ClientAddr, req.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
+	c.peer.Identify(req)
 }
 
 // bulk reports whether content is to come that needs no parsing, of which nothing

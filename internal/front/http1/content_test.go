@@ -405,7 +405,7 @@ func TestSlowLoris(t *testing.T) {
 	s.Until("all have begun", func() bool {
 		begun := 0
 		s.on(func() {
-			s.door.idle.each(func(c *conn) {
+			s.door.idle.Each(func(c *conn) {
 				if c.state == reading {
 					begun++
 				}
@@ -414,7 +414,7 @@ func TestSlowLoris(t *testing.T) {
 		return begun == len(slow)
 	})
 	s.on(func() {
-		s.door.idle.each(func(c *conn) {
+		s.door.idle.Each(func(c *conn) {
 			c.until = s.l.Now() + int64(300*time.Millisecond)
 			c.arm()
 		})
@@ -466,7 +466,7 @@ func TestSlowServerIsNoSlowClient(t *testing.T) {
 			s.on(func() { x.Demand(100) })
 		}
 		s.on(func() {
-			if at := s.door.busy.oldest().deadline(); (at != 0) != waits {
+			if at := s.door.busy.Oldest().deadline(); (at != 0) != waits {
 				t.Errorf("the Server waits: %v; the deadline is %d", waits, at)
 			}
 		})

@@ -56,8 +56,8 @@ type Door struct {
 	l        *loop.Loop
 	settings *Settings // of now
 	maxOpen  int64     // by these
-	idle     connList  // no request, or part of a head
-	busy     connList
+	idle     front.List[conn] // no request, or part of a head
+	busy     front.List[conn]
 	spare    []*work
 	scratch  []byte // what is being read
 	nobody   exchange.Client
@@ -160,7 +160,7 @@ func (d *Door) refused(err error) {
 // evict closes the connection that has been idle for longest, if there is one
 // besides c: one of those handed over where there is no other.
 func (d *Door) evict(besides *conn) bool {
-	c := d.idle.oldest()
+	c := d.idle.Oldest()
 	if c == nil || c == besides {
 		handed := d.f.parts.Evict != nil && d.f.parts.Evict(d)
 		if handed {
@@ -234,7 +234,7 @@ func (d *Door) Drain(done func()) {
 // release closes the idle ones of some connections, but for those on which nothing
 // has come yet.
 func (d *Door) release(some func(c *conn) bool) {
-	d.idle.each(func(c *conn) {
+	d.idle.Each(func(c *conn) {
 		switch {
 		case c.state != idle || !some(c):
 		case c.requests == 0:
@@ -263,8 +263,8 @@ func (d *Door) Close() {
 	}
 	d.l.StopTimer(&d.retry)
 	cut := func(c *conn) { c.lost(exchange.ErrShutdown) }
-	d.idle.each(cut)
-	d.busy.each(cut)
+	d.idle.Each(cut)
+	d.busy.Each(cut)
 	d.checkDrained()
 }
 

@@ -72,7 +72,7 @@ func (c *conn) nextRequest() bool {
 	}
 	w.reset()
 	w.goBy(c.d.settings)
-	c.d.idle.push(c)
+	c.d.idle.Push(&c.link)
 	c.d.counters.Idle++
 	c.state = reading
 	c.until = c.d.l.Now() + int64(w.settings.HeaderTimeout)
@@ -105,7 +105,7 @@ func (c *conn) refuse(err *exchange.Error) {
 }
 
 func (c *conn) logRefusal(err *exchange.Error) {
-	front.LogRefusal(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &c.w.x.Request, err)
+	front.LogRefusal(c.d.f.parts.Log, c.peer.String(), &c.w.x.Request, err)
 }
 
 // leaveLingering closes our side after the answer. Closing both while the client
@@ -239,7 +239,7 @@ func (c *conn) close(reset bool) {
 
 // hangUp takes the connection off the loop and out of the Door.
 func (c *conn) hangUp(reset bool) {
-	c.unlink()
+	c.link.Unlink()
 	c.d.l.StopTimer(&c.timer)
 	c.s.Close(reset)
 	c.o.gate.closed()

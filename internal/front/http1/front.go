@@ -106,7 +106,5 @@ func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
 	d.output = front.OutputParts{Loop: l, Store: f.parts.Store, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut}
 	d.retry.Task = exchange.TaskFunc(d.unpause)
 	d.nobody = front.Nobody{Log: f.parts.Log}
-	d.idle.init()
-	d.busy.init()
 	return d
 }

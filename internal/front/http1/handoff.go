@@ -1,9 +1,6 @@
 package http1
 
-import (
-	"bytes"
-	"net/netip"
-)
+import "bytes"
 
 // preface is what a client that speaks HTTP/2 sends first (RFC 9113 §3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -21,13 +18,12 @@ func prefaced(in []byte) (whole, part bool) {
 // still counts as open.
 func (c *conn) handOff(to func(d *Door, h Handoff)) {
 	d, w := c.d, c.w
-	c.unlink()
+	c.link.Unlink()
 	d.counters.Idle--
 	d.l.StopTimer(&c.timer)
 	c.state, c.w = closed, nil
-	remote, _ := netip.ParseAddr(string(c.addr[:c.addrLen]))
 	h := Handoff{
-		Stream: c.s, Remote: netip.AddrPortFrom(remote, c.port), Addr: c.o.Listen, Origin: c.o.Origin, Handler: c.o.handler,
+		Stream: c.s, Remote: c.peer.AddrPort(), Addr: c.o.Listen, Origin: c.o.Origin, Handler: c.o.handler,
 		TLS: c.tls, Gate: &c.o.gate.Gate, Closed: c.o.gate.closed,
 	}
 	if w == nil {

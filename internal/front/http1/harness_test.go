@@ -118,7 +118,7 @@ func (s *server) hasten(what string, as func(c *conn) bool) {
 	s.T.Helper()
 	s.Until(what, func() (found bool) {
 		s.on(func() {
-			s.door.idle.each(func(c *conn) {
+			s.door.idle.Each(func(c *conn) {
 				if !found && as(c) {
 					found = true
 					c.until = s.l.Now()

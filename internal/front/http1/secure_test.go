@@ -247,7 +247,7 @@ func TestTLSHandshakesCount(t *testing.T) {
 	}
 	s.Until("the first was evicted", func() bool { return s.counters().Evicted == 1 })
 	first.ended()
-	s.on(func() { s.door.idle.each(func(c *conn) { c.close(false) }) })
+	s.on(func() { s.door.idle.Each(func(c *conn) { c.close(false) }) })
 
 	late := s.dial()
 	s.Until("it is accepted", func() bool { return s.counters().Open == 1 })
@@ -333,7 +333,7 @@ func TestTLSSlowReader(t *testing.T) {
 	c := s.dial().secure(cfg)
 	c.send("GET / HTTP/1.0\r\n\r\n")
 	s.Until("the kernel takes no more", func() (blocked bool) {
-		s.on(func() { s.door.busy.each(func(c *conn) { blocked = c.w != nil && c.w.out.Blocked }) })
+		s.on(func() { s.door.busy.Each(func(c *conn) { blocked = c.w != nil && c.w.out.Blocked }) })
 		return blocked
 	})
 	_, body, _ := strings.Cut(c.all(), "\r\n\r\n")

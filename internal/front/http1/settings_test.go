@@ -105,8 +105,8 @@ func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
 		s.on(func() {
 			states := map[state]int{}
 			count := func(c *conn) { states[c.state]++ }
-			s.door.idle.each(count)
-			s.door.busy.each(count)
+			s.door.idle.Each(count)
+			s.door.busy.Each(count)
 			begun = states[reading] == 1 && states[serving] == 1
 		})
 		return begun
@@ -192,7 +192,7 @@ func TestHalfCloseOfSettings(t *testing.T) {
 		x := wait(t, h.xs, "a request")
 		c.finishSending()
 		s.Until("its end has come", func() (eof bool) {
-			s.on(func() { s.door.busy.each(func(c *conn) { eof = eof || c.eof }) })
+			s.on(func() { s.door.busy.Each(func(c *conn) { eof = eof || c.eof }) })
 			return eof
 		})
 		s.on(func() { x.Answer(200, "answered") })
@@ -317,7 +317,7 @@ func TestSpoolOfSettings(t *testing.T) {
 	var got *work
 	s.Until("a request has begun", func() bool {
 		s.on(func() {
-			s.door.idle.each(func(c *conn) { got = c.w })
+			s.door.idle.Each(func(c *conn) { got = c.w })
 		})
 		return got != nil
 	})

@@ -286,11 +286,9 @@ func TestBackpressure(t *testing.T) {
 	r.get(1, "/")
 	r.until("the window is full", func() bool { return len(r.of(1).body) == wire.InitialWindow })
 	s.on(func() {
-		for c := s.door.conns.root.next; c != &s.door.conns.root; c = c.next {
-			for _, st := range c.streams {
-				if n := st.queue.memory; n > 260000 {
-					t.Errorf("%d octets wait in memory", n)
-				}
+		for _, st := range s.door.conns.Oldest().streams {
+			if n := st.queue.memory; n > 260000 {
+				t.Errorf("%d octets wait in memory", n)
 			}
 		}
 	})

@@ -24,18 +24,16 @@ const (
 
 // conn is one connection.
 type conn struct {
-	d          *Door
-	o          *front.Origin
-	handler    exchange.Handler
-	gate       *front.Gate
-	s          loop.Stream
-	tls        []byte
-	own        *Config // those that it began with
-	closed     func()
-	prev, next *conn
-	port       uint16
-	addrLen    uint8
-	addr       [45]byte
+	d       *Door
+	o       *front.Origin
+	handler exchange.Handler
+	gate    *front.Gate
+	s       loop.Stream
+	tls     []byte
+	own     *Config // those that it began with
+	closed  func()
+	link    front.Link[conn]
+	peer    front.Peer
 
 	state     state
 	advancing bool // settle is running or will: Client methods leave the rest to it
@@ -76,14 +74,14 @@ type block struct {
 }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, o: h.Origin, s: h.Stream, tls: h.TLS, own: &d.settings.own, gate: h.Gate, closed: h.Closed}
+	c := &conn{d: d, o: h.Origin, s: h.Stream, peer: front.PeerAt(h.Remote), tls: h.TLS, own: &d.settings.own, gate: h.Gate, closed: h.Closed}
 	if c.o == nil {
 		c.o = d.origin(h.Addr)
 	}
 	if c.handler = h.Handler; c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
-	c.peer(h.Remote)
+	c.link.Of(c)
 	c.timer.Task = (*timeout)(c)
 	c.streams = map[uint32]*stream{}
 	c.decoder = hpack.NewDecoder(tableSize, c.add)

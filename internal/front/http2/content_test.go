@@ -88,7 +88,7 @@ func TestConnectionWindowDoesNotLeak(t *testing.T) {
 	s := start(t, settings{common: front.Config{MaxBody: 60000}}, early)
 	r := s.dial()
 	var c *conn
-	s.on(func() { c = s.door.conns.root.next })
+	s.on(func() { c = s.door.conns.Oldest() })
 	id := uint32(1)
 	for _, path := range []string{"/early", "/abort", "/echo", "/reset", "/large"} {
 		for range 5 {

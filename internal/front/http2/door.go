@@ -1,7 +1,6 @@
 package http2
 
 import (
-	"net/netip"
 	"time"
 
 	"rickhouse/internal/exchange"
@@ -42,7 +41,7 @@ type Door struct {
 	f        *Front
 	l        *loop.Loop
 	settings *Settings // of now
-	conns    connList
+	conns    front.List[conn] // oldest first
 	spare    []*stream
 	small    pool   // for what comes in pieces
 	large    pool   // for what is to be written
@@ -59,7 +58,7 @@ type Door struct {
 func (d *Door) Serve(h front.Handoff) {
 	c := d.newConn(h)
 	h.Stream.SetHandler(c)
-	d.conns.push(c)
+	d.conns.Push(&c.link)
 	d.counters.Accepted++
 	d.counters.Open++
 	c.open()
@@ -88,7 +87,7 @@ func (d *Door) origin(a listen.Addr) *front.Origin {
 // there is one, and reports whether there was. It does not wait for the client.
 func (d *Door) Evict() bool {
 	var oldest *conn
-	d.conns.each(func(c *conn) {
+	d.conns.Each(func(c *conn) {
 		if c.state == serving && c.idleBy != 0 && (oldest == nil || c.idleBy < oldest.idleBy) {
 			oldest = c
 		}
@@ -105,12 +104,12 @@ func (d *Door) Evict() bool {
 // they knew is answered too.
 func (d *Door) Drain() {
 	d.draining = true
-	d.conns.each((*conn).drain)
+	d.conns.Each((*conn).drain)
 }
 
 // Leave does so for the connections of one Gate.
 func (d *Door) Leave(g *front.Gate) {
-	d.conns.each(func(c *conn) {
+	d.conns.Each(func(c *conn) {
 		if c.gate == g {
 			c.drain()
 		}
@@ -121,7 +120,7 @@ func (d *Door) Leave(g *front.Gate) {
 // Gone with exchange.ErrShutdown at the end of the turn.
 func (d *Door) Close() {
 	d.draining = true
-	d.conns.each(func(c *conn) { c.lost(exchange.ErrShutdown) })
+	d.conns.Each(func(c *conn) { c.lost(exchange.ErrShutdown) })
 }
 
 // pool keeps buffers of up to so many octets for later.
@@ -145,39 +144,5 @@ func (p *pool) get() []byte {
 func (p *pool) put(b []byte) {
 	if cap(b) > 0 && cap(b) <= p.most && len(p.list) < maxBuffers {
 		p.list = append(p.list, b[:0])
-	}
-}
-
-// peer fills in the textual address of a client.
-func (c *conn) peer(remote netip.AddrPort) {
-	c.port = remote.Port()
-	if remote.Addr().IsValid() {
-		c.addrLen = uint8(len(remote.Addr().AppendTo(c.addr[:0])))
-	}
-}
-
-// connList is a list of connections, oldest first.
-type connList struct{ root conn }
-
-func (l *connList) init() { l.root.prev, l.root.next = &l.root, &l.root }
-
-func (l *connList) push(c *conn) {
-	c.prev, c.next = l.root.prev, &l.root
-	c.prev.next, c.next.prev = c, c
-}
-
-// each calls f for every connection, which f may take off the list.
-func (l *connList) each(f func(*conn)) {
-	for c := l.root.next; c != &l.root; {
-		next := c.next
-		f(c)
-		c = next
-	}
-}
-
-func (c *conn) unlink() {
-	if c.next != nil {
-		c.prev.next, c.next.prev = c.next, c.prev
-		c.prev, c.next = nil, nil
 	}
 }

@@ -122,7 +122,7 @@ func (c *conn) fail(err *wire.Error) {
 	}
 	d := c.d
 	d.counters.Closed++
-	d.f.parts.Log.Info("closed an HTTP/2 connection", "reason", err.Error(), "client", string(c.addr[:c.addrLen]))
+	d.f.parts.Log.Info("closed an HTTP/2 connection", "reason", err.Error(), "client", c.peer.String())
 	c.state, c.going = leaving, gone
 	c.lingerBy = d.l.Now() + lingerTime
 	c.loseStreams(streamError{err})
@@ -177,7 +177,7 @@ func (c *conn) lost(cause error) {
 func (c *conn) hangUp(reset bool) {
 	d := c.d
 	c.state = closed
-	c.unlink()
+	c.link.Unlink()
 	d.l.StopTimer(&c.timer)
 	c.s.Close(reset)
 	d.small.put(c.in)
@@ -241,7 +241,7 @@ func (c *conn) timedOut() {
 			return
 		}
 	case due(c.pace.By()) && (c.blocked || c.window <= 0):
-		c.d.f.parts.Log.Info("cut the answers of a connection", "reason", front.ErrSlowReader.Error(), "client", string(c.addr[:c.addrLen]))
+		c.d.f.parts.Log.Info("cut the answers of a connection", "reason", front.ErrSlowReader.Error(), "client", c.peer.String())
 		c.lost(front.ErrSlowReader)
 		return
 	case due(c.handshakeBy):
@@ -262,7 +262,7 @@ func (c *conn) late(now int64) {
 	c.advancing = true
 	for _, s := range c.streams {
 		if by := s.giving.By(); by != 0 && by <= now {
-			front.LogSlowReader(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &s.x.Request)
+			front.LogSlowReader(c.d.f.parts.Log, c.peer.String(), &s.x.Request)
 			s.failed(wire.Cancel, front.ErrSlowReader)
 			continue
 		}

@@ -204,5 +204,5 @@ func (c *conn) reset(id uint32, code wire.Code) {
 func (c *conn) logMistake(err *wire.Error) {
 	c.d.counters.Refused++
 	c.d.f.parts.Log.Info("refused what a client sent over HTTP/2", "reason", err.Error(), "stream", err.Stream,
-		"client", string(c.addr[:c.addrLen]))
+		"client", c.peer.String())
 }

@@ -61,6 +61,5 @@ func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.reply = semantics.Reply{Version: exchange.HTTP2}
 	d.small.most, d.large.most = 32<<10, 2*enough
-	d.conns.init()
 	return d
 }

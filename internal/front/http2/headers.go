@@ -154,7 +154,7 @@ func (c *conn) begin(s *stream) {
 	if c.o.Listen.TLS && c.gate != nil {
 		s.extra = c.gate.Extra
 	}
-	x.Request.ClientAddr, x.Request.ClientPort = c.addr[:c.addrLen:c.addrLen], c.port
+	c.peer.Identify(&x.Request)
 	mistake := b.err
 	if mistake == nil && err != nil && err.Err != nil {
 		mistake = &wire.Error{Code: wire.ProtocolError, Stream: s.id, Reason: err.Reason}

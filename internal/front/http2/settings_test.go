@@ -85,7 +85,7 @@ func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
 	block := r.encode(simple("POST", "/", "x: 1", "y: 1")...)
 	r.ok(r.WriteHeaders(x2.HeadersFrameParam{StreamID: 1, BlockFragment: block[:5]}))
 	s.Until("the head has begun to come", func() (begun bool) {
-		s.on(func() { s.door.conns.each(func(c *conn) { begun = c.block.stream == 1 }) })
+		s.on(func() { s.door.conns.Each(func(c *conn) { begun = c.block.stream == 1 }) })
 		return begun
 	})
 	s.use(settings{common: front.Config{MaxFields: 1, MaxBody: 1, ServerHeader: "other"}})
@@ -131,7 +131,7 @@ func TestConnectionsKeepTheirLimits(t *testing.T) {
 		}
 	}
 	windows := map[int64]int{}
-	s.on(func() { s.door.conns.each(func(c *conn) { windows[c.recv]++ }) })
+	s.on(func() { s.door.conns.Each(func(c *conn) { windows[c.recv]++ }) })
 	if windows[64<<10] != 1 || windows[128<<10] != 1 {
 		t.Errorf("the windows are %v", windows)
 	}

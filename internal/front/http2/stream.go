@@ -217,5 +217,5 @@ func (s *stream) refuse(err *exchange.Error) {
 
 func (s *stream) logRefusal(err *exchange.Error) {
 	c := s.c
-	front.LogRefusal(c.d.f.parts.Log, string(c.addr[:c.addrLen]), &s.x.Request, err)
+	front.LogRefusal(c.d.f.parts.Log, c.peer.String(), &s.x.Request, err)
 }
