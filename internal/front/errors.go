@@ -3,9 +3,11 @@ package front
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
 )
 
 // ErrSlowReader is why an answer is cut whose client does not take it.
@@ -46,6 +48,28 @@ func StandIn(x *exchange.Exchange, status int, err error) string {
 	x.Response.ContentLength = int64(len(text))
 	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
 	return text
+}
+
+// WhyHungUp returns what a Server is told where a Stream's Hup had err.
+func WhyHungUp(err error) error {
+	var bug *loop.PanicError
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return exchange.ErrClientGone
+	case errors.As(err, &bug):
+		return err
+	}
+	return ClientGone{Err: err}
+}
+
+// TellGone tells the Server of x that nobody waits any more, because of cause.
+func TellGone(x *exchange.Exchange, cause error) {
+	if x.Stats.Err == nil {
+		x.Stats.Err = cause
+	}
+	if x.Server != nil {
+		x.Server.Gone(x, cause)
+	}
 }
 
 // ClientGone is exchange.ErrClientGone with what the kernel said.

@@ -76,9 +76,7 @@ type Handoff struct {
 	Read []byte
 	// Remote is the peer; the zero AddrPort on a Unix socket.
 	Remote netip.AddrPort
-	// Addr is where it came in. Origin is what its requests are told of that; nil for
-	// the Origin of Addr.
-	Addr   listen.Addr
+	// Origin is the address at which it came in.
 	Origin *Origin
 	// Handler answers the requests that come this way; nil for the one that the
 	// front end has.

@@ -16,6 +16,17 @@ type Pace struct {
 // minRest is the least time given when waiting goes on.
 const minRest = int64(time.Second)
 
+// Run has the clock run if the client is being waited for, else stand still, and
+// returns By.
+func (p *Pace) Run(waits bool, now int64, c *Config) int64 {
+	if waits {
+		p.Wait(now, c)
+	} else {
+		p.Pause(now)
+	}
+	return p.by
+}
+
 // Wait starts the clock if it stands still.
 func (p *Pace) Wait(now int64, c *Config) {
 	if p.by != 0 {
@@ -63,3 +74,11 @@ func (p *Pace) Progress(n int, now int64, c *Config) {
 // By is when the client must have done more, on the scale of the Loop; 0 while
 // nobody waits for it.
 func (p *Pace) By() int64 { return p.by }
+
+// Sooner returns the earlier of two times, of which 0 is none.
+func Sooner(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

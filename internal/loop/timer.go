@@ -13,6 +13,7 @@ import (
 type Timer struct {
 	// Task is run when the time has come; the Timer is stopped by then.
 	Task exchange.Task
+	at   int64 // what it was set to last
 	pos  int32 // place in the heap, from 1; 0 when stopped
 }
 
@@ -32,6 +33,7 @@ type timerEntry struct {
 // end of the first turn that begins then or later, in order of time, within
 // about a millisecond. It takes O(log n) and allocates nothing.
 func (l *Loop) SetTimer(t *Timer, at int64) {
+	t.at = at
 	if t.pos == 0 {
 		l.timers = append(l.timers, timerEntry{at, t})
 		t.pos = int32(len(l.timers))
@@ -45,6 +47,15 @@ func (l *Loop) SetTimer(t *Timer, at int64) {
 		l.timers.up(i)
 	} else {
 		l.timers.down(i)
+	}
+}
+
+// Hasten has t run at the time at, or before if it is set to that; 0 changes nothing.
+// It is for a deadline that often moves away: a timer that comes too early can be
+// set again then, which is cheaper than to move it each time.
+func (l *Loop) Hasten(t *Timer, at int64) {
+	if at != 0 && (!t.Active() || at < t.at) {
+		l.SetTimer(t, at)
 	}
 }
 

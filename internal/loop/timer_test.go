@@ -47,6 +47,13 @@ func TestTimersAgainstAModel(t *testing.T) {
 			ran = ran[:0]
 			l.runTimers()
 			checkRun(t, ran, model, l.clock.now)
+		case 4, 5:
+			at += l.clock.now
+			l.Hasten(&all[i], 0)
+			l.Hasten(&all[i], at)
+			if set, ok := model[i]; !ok || at < set {
+				model[i] = at
+			}
 		default:
 			at += l.clock.now
 			l.SetTimer(&all[i], at)

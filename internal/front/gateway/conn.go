@@ -32,7 +32,6 @@ type conn struct {
 	gate      *front.Gate
 	closed    func()
 	timer     loop.Timer
-	timerAt   int64 // when timer is set to
 	until     int64 // the end of idle, reading, lingering
 	link      front.Link[conn]
 	gone      error // what Server.Gone is to be told
@@ -55,7 +54,7 @@ type timeout conn
 func (t *timeout) Run() { (*conn)(t).timedOut() }
 
 func (d *Door) newConn(h front.Handoff) *conn {
-	c := &conn{d: d, p: newProtocol(h.Addr.Gateway), o: d.origin(h.Addr), handler: h.Handler, s: h.Stream, gate: h.Gate, closed: h.Closed, peer: front.PeerAt(h.Remote)}
+	c := &conn{d: d, p: newProtocol(h.Origin.Listen.Gateway), o: h.Origin, handler: h.Handler, s: h.Stream, gate: h.Gate, closed: h.Closed, peer: front.PeerAt(h.Remote)}
 	if c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
@@ -92,14 +91,7 @@ func (c *conn) Writable() {
 // Hup implements loop.Handler.
 func (c *conn) Hup(err error) {
 	c.advancing = false // it may be a panic that ended step
-	var bug *loop.PanicError
-	switch {
-	case err == nil || errors.Is(err, io.EOF):
-		err = exchange.ErrClientGone
-	case !errors.As(err, &bug):
-		err = front.ClientGone{Err: err}
-	}
-	c.lost(err)
+	c.lost(front.WhyHungUp(err))
 }
 
 // Run implements exchange.Task: it does what Client methods have left to do.
@@ -276,15 +268,8 @@ func (c *conn) want() {
 	}
 }
 
-// arm sets the timer if c's next deadline comes before it. A timer that comes too
-// early is set again then.
-func (c *conn) arm() {
-	at := c.deadline()
-	if at != 0 && (!c.timer.Active() || at < c.timerAt) {
-		c.timerAt = at
-		c.d.l.SetTimer(&c.timer, at)
-	}
-}
+// arm has the timer come at c's next deadline, or before.
+func (c *conn) arm() { c.d.l.Hasten(&c.timer, c.deadline()) }
 
 // deadline is when c will have waited too long, or 0.
 func (c *conn) deadline() int64 {
@@ -295,21 +280,8 @@ func (c *conn) deadline() int64 {
 		return 0
 	}
 	w, now, cfg := c.w, c.d.l.Now(), &c.w.settings.Config
-	if w.out.Blocked {
-		w.out.Pace.Wait(now, cfg)
-	} else {
-		w.out.Pace.Pause(now)
-	}
-	if c.state == serving && !w.done && w.demand > 0 {
-		w.body.pace.Wait(now, cfg)
-	} else {
-		w.body.pace.Pause(now)
-	}
-	a, b := w.body.pace.By(), w.out.Pace.By()
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
+	sending := c.state == serving && !w.done && w.demand > 0
+	return front.Sooner(w.body.pace.Run(sending, now, cfg), w.out.Pace.Run(w.out.Blocked, now, cfg))
 }
 
 // timedOut is called by the timer.

@@ -5,7 +5,6 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 )
 
@@ -40,21 +39,20 @@ type Counters struct {
 type Door struct {
 	f          *Front
 	l          *loop.Loop
-	settings   *Settings // of now
+	settings   *Settings        // of now
 	conns      front.List[conn] // in the order in which they last came to rest
 	spare      []*work
 	scratch    []byte // what is being read; nil before the first connection
 	frame      []byte // a piece of an answer in the making
 	output     front.OutputParts
 	nobody     exchange.Client
-	origins    map[listen.Addr]*front.Origin
 	counters   Counters
 	nextReport int64
 	draining   bool
 }
 
 // Serve serves a connection, which is the Door's from now on. What it speaks is
-// the Gateway of h.Addr.
+// the Gateway of its address.
 func (d *Door) Serve(h front.Handoff) {
 	d.counters.Accepted++
 	if !d.settings.trusts(h.Remote.Addr()) {
@@ -85,8 +83,8 @@ func (d *Door) stranger(h front.Handoff) {
 	d.counters.Strangers++
 	if now := d.l.Now(); now >= d.nextReport {
 		d.nextReport = now + int64(time.Second)
-		d.f.parts.Log.Warn("closed a connection: the peer may not speak "+h.Addr.Gateway+" to us; if it is a gateway of yours, add it to gateway_peers",
-			"peer", h.Remote.Addr().String(), "address", h.Addr.String(), "closed", d.counters.Strangers)
+		d.f.parts.Log.Warn("closed a connection: the peer may not speak "+h.Origin.Listen.Gateway+" to us; if it is a gateway of yours, add it to gateway_peers",
+			"peer", h.Remote.Addr().String(), "address", h.Origin.Listen.String(), "closed", d.counters.Strangers)
 	}
 	h.Stream.Close(false)
 	h.Closed()
@@ -105,16 +103,6 @@ func (c *conn) patience(wait int64) int64 {
 
 // Counters returns what the Door has seen.
 func (d *Door) Counters() Counters { return d.counters }
-
-// origin returns the Origin of an address.
-func (d *Door) origin(a listen.Addr) *front.Origin {
-	o := d.origins[a]
-	if o == nil {
-		o = front.NewOrigin(a)
-		d.origins[a] = o
-	}
-	return o
-}
 
 // Evict closes the connection that has been without a request for longest, if
 // there is one, and reports whether there was.

@@ -9,7 +9,6 @@ import (
 	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 )
@@ -93,7 +92,7 @@ func New(p Parts) *Front { return &Front{parts: p} }
 // Door makes the Front's part on one Loop, which goes by s; there is one for each.
 // It may be called before the Loop runs, or on it.
 func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
-	d := &Door{f: f, l: l, settings: s, origins: map[listen.Addr]*front.Origin{}}
+	d := &Door{f: f, l: l, settings: s}
 	d.output = front.OutputParts{Loop: l, Store: f.parts.Store, Disk: f.parts.Disk, Sent: &d.counters.OctetsOut}
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	return d

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 
 	"rickhouse/internal/exchange"
@@ -62,8 +63,9 @@ func (f *fakeStream) SendFile(file *os.File, offset, length int64) (int64, error
 	return int64(n), err
 }
 
-func (f *fakeStream) WriteMore(p []byte) (int, error)         { return f.Write(p) }
-func (f *fakeStream) Writev([][]byte) (int, error)            { return 0, errors.ErrUnsupported }
+func (f *fakeStream) WriteMore(p []byte) (int, error)     { return f.Write(p) }
+func (f *fakeStream) Writev(pieces [][]byte) (int, error) { return f.Write(slices.Concat(pieces...)) }
+
 func (f *fakeStream) ReadMsg([]byte) (int, []*os.File, error) { return 0, nil, errors.ErrUnsupported }
 func (f *fakeStream) WriteMsg([]byte, *os.File) (int, error)  { return 0, errors.ErrUnsupported }
 func (f *fakeStream) Want(read, _ bool)                       { f.deaf = !read }
@@ -124,7 +126,7 @@ func feed(t *testing.T, d *Door, protocol string, text []byte, step, room int) [
 	s := &fakeStream{room: room}
 	d.Serve(front.Handoff{
 		Stream: s, Remote: netip.MustParseAddrPort("127.0.0.1:1234"),
-		Addr: listen.Addr{Host: "127.0.0.1", Port: 80, Gateway: protocol}, Closed: func() {},
+		Origin: front.NewOrigin(listen.Addr{Host: "127.0.0.1", Port: 80, Gateway: protocol}), Closed: func() {},
 	})
 	c := s.h.(*conn)
 	run := func() {

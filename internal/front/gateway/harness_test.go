@@ -137,7 +137,7 @@ func (s *server) accept() {
 				remote = s.remote
 			}
 			s.open.Add(1)
-			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: s.listener.Addr(), Closed: func() { s.open.Add(-1) }})
+			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Origin: front.NewOrigin(s.listener.Addr()), Closed: func() { s.open.Add(-1) }})
 		},
 		OnError: func(err error) { s.panics <- err },
 	})

@@ -34,7 +34,9 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 		"max_fields": {front.Config{MaxFields: 1}, "", []string{"HTTP_X=1", "HTTP_Y=1"}, status, "200", "431"},
 		"max_body":   {front.Config{MaxBody: 3}, "four", nil, status, "200", "413"},
 		"trusted_proxies": {
-			front.Config{TrustedProxies: []string{"192.0.2.1"}}, "", []string{"REMOTE_ADDR=192.0.2.1", "HTTP_X_FORWARDED_FOR=192.0.2.7"},
+			front.Config{TrustedProxies: []string{"192.0.2.1"}},
+			"",
+			[]string{"REMOTE_ADDR=192.0.2.1", "HTTP_X_FORWARDED_FOR=192.0.2.7"},
 			address, "192.0.2.1:0", "192.0.2.7:0",
 		},
 	} {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/netip"
 
-	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 )
@@ -25,15 +24,14 @@ const (
 
 // conn is one connection. It is small: most are idle.
 type conn struct {
-	d       *Door
-	o       *entrance
-	tls     []byte // see exchange.Request
-	s       loop.Stream
-	w       *work
-	timer   loop.Timer
-	timerAt int64 // when timer is set to
-	until   int64 // the end of idle, reading, lingering
-	link    front.Link[conn]
+	d     *Door
+	o     *entrance
+	tls   []byte // see exchange.Request
+	s     loop.Stream
+	w     *work
+	timer loop.Timer
+	until int64 // the end of idle, reading, lingering
+	link  front.Link[conn]
 	// announcement is what has come of the header that the peer has to send first; nil
 	// where there is none, or it has come.
 	announcement *announcement
@@ -123,7 +121,6 @@ func (c *conn) Writable() {
 // Hup implements loop.Handler.
 func (c *conn) Hup(err error) {
 	c.advancing = false // it may be a panic that ended step
-	var bug *loop.PanicError
 	var clear *loop.CleartextError
 	var failed *loop.HandshakeError
 	switch {
@@ -132,16 +129,11 @@ func (c *conn) Hup(err error) {
 		return
 	case errors.As(err, &failed):
 		c.d.f.parts.Log.Debug("a TLS handshake failed", "client", c.peer.String(), "error", failed.Err)
-		err = front.ClientGone{Err: err}
 	case errors.Is(err, io.EOF) && c.state == serving && c.w.halved && !c.dead:
 		c.bothEnded()
 		return
-	case err == nil || errors.Is(err, io.EOF):
-		err = exchange.ErrClientGone
-	case !errors.As(err, &bug):
-		err = front.ClientGone{Err: err}
 	}
-	c.lost(err)
+	c.lost(front.WhyHungUp(err))
 }
 
 // bothEnded closes the socket of a tunnel whose sides have both ended it. What
@@ -303,15 +295,8 @@ func (c *conn) want() {
 	c.s.Want(!c.eof && !c.full, c.w != nil && c.w.out.Blocked)
 }
 
-// arm sets the timer if c's next deadline comes before it. A timer that comes
-// too early is set again then: that is cheaper than to move it each time.
-func (c *conn) arm() {
-	at := c.deadline()
-	if at != 0 && (!c.timer.Active() || at < c.timerAt) {
-		c.timerAt = at
-		c.d.l.SetTimer(&c.timer, at)
-	}
-}
+// arm has the timer come at c's next deadline, or before.
+func (c *conn) arm() { c.d.l.Hasten(&c.timer, c.deadline()) }
 
 // deadline is when c will have waited too long, or 0.
 func (c *conn) deadline() int64 {
@@ -322,21 +307,8 @@ func (c *conn) deadline() int64 {
 		return 0
 	}
 	w, now, cfg := c.w, c.d.l.Now(), &c.w.settings.Config
-	if w.out.Blocked {
-		w.out.Pace.Wait(now, cfg)
-	} else {
-		w.out.Pace.Pause(now)
-	}
-	if c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.Framing != tunnel {
-		w.body.pace.Wait(now, cfg)
-	} else {
-		w.body.pace.Pause(now)
-	}
-	a, b := w.body.pace.By(), w.out.Pace.By()
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-	return a
+	sending := c.state == skipping || c.state == serving && !w.done && w.demand > 0 && w.Framing != tunnel
+	return front.Sooner(w.body.pace.Run(sending, now, cfg), w.out.Pace.Run(w.out.Blocked, now, cfg))
 }
 
 // timedOut is called by the timer.

@@ -54,8 +54,8 @@ type Counters struct {
 type Door struct {
 	f        *Front
 	l        *loop.Loop
-	settings *Settings // of now
-	maxOpen  int64     // by these
+	settings *Settings        // of now
+	maxOpen  int64            // by these
 	idle     front.List[conn] // no request, or part of a head
 	busy     front.List[conn]
 	spare    []*work

@@ -200,13 +200,7 @@ func (c *conn) tellGone() {
 		return
 	}
 	c.gone = nil
-	x := &c.w.x
-	if x.Stats.Err == nil {
-		x.Stats.Err = cause
-	}
-	if x.Server != nil {
-		x.Server.Gone(x, cause)
-	}
+	front.TellGone(&c.w.x, cause)
 }
 
 // buried ends the Exchange of a connection that is lost.

@@ -23,7 +23,7 @@ func (c *conn) handOff(to func(d *Door, h Handoff)) {
 	d.l.StopTimer(&c.timer)
 	c.state, c.w = closed, nil
 	h := Handoff{
-		Stream: c.s, Remote: c.peer.AddrPort(), Addr: c.o.Listen, Origin: c.o.Origin, Handler: c.o.handler,
+		Stream: c.s, Remote: c.peer.AddrPort(), Origin: c.o.Origin, Handler: c.o.handler,
 		TLS: c.tls, Gate: &c.o.gate.Gate, Closed: c.o.gate.closed,
 	}
 	if w == nil {

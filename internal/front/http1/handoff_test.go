@@ -23,7 +23,7 @@ func TestHandoff(t *testing.T) {
 			s.in, text = []byte(text[:n]), text[n:]
 			c.Readable()
 		}
-		if got.Stream != s || !strings.HasPrefix(read, preface) || got.Remote.String() != "127.0.0.1:1234" || got.Addr.Port != 80 {
+		if got.Stream != s || !strings.HasPrefix(read, preface) || got.Remote.String() != "127.0.0.1:1234" || got.Origin.Listen.Port != 80 {
 			t.Fatalf("%d octets at a time: got %+v, read %q", step, got, read)
 		}
 		if n := d.counters; s.closed || len(s.out) > 0 || n.Open != 1 || n.Idle != 0 || n.Refused != 0 {

@@ -190,7 +190,7 @@ func TestTLSHandoff(t *testing.T) {
 	cfg.NextProtos = []string{"h2"}
 	s.dial().secure(cfg)
 	h := wait(t, got, "the handoff")
-	if string(h.TLS) != "TLS 1.3" || !h.Addr.TLS || !h.Remote.IsValid() || len(h.Read) > 0 {
+	if string(h.TLS) != "TLS 1.3" || !h.Origin.Listen.TLS || !h.Remote.IsValid() || len(h.Read) > 0 {
 		t.Errorf("the handoff is %+v", h)
 	}
 	if n := s.counters(); n.Open != 1 || n.Idle != 0 {

@@ -90,7 +90,7 @@ func fakeDoor(t testing.TB, cfg settings, h exchange.Handler) *Door {
 func (d *Door) fakeConn(s *fakeStream, text []byte) *conn {
 	d.Serve(front.Handoff{
 		Stream: s, Read: text, Remote: netip.MustParseAddrPort("127.0.0.1:1234"),
-		Addr: listen.Addr{Host: "127.0.0.1", Port: 80}, Closed: func() {},
+		Origin: front.NewOrigin(listen.Addr{Host: "127.0.0.1", Port: 80}), Closed: func() {},
 	})
 	return s.h.(*conn)
 }

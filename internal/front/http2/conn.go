@@ -75,9 +75,6 @@ type block struct {
 
 func (d *Door) newConn(h front.Handoff) *conn {
 	c := &conn{d: d, o: h.Origin, s: h.Stream, peer: front.PeerAt(h.Remote), tls: h.TLS, own: &d.settings.own, gate: h.Gate, closed: h.Closed}
-	if c.o == nil {
-		c.o = d.origin(h.Addr)
-	}
 	if c.handler = h.Handler; c.handler == nil {
 		c.handler = d.f.parts.Handler
 	}
@@ -166,14 +163,7 @@ func (c *conn) Writable() {
 // Hup implements loop.Handler.
 func (c *conn) Hup(err error) {
 	c.advancing = false // it may be a panic that ended settle
-	var bug *loop.PanicError
-	switch {
-	case err == nil || errors.Is(err, io.EOF):
-		err = exchange.ErrClientGone
-	case !errors.As(err, &bug):
-		err = front.ClientGone{Err: err}
-	}
-	c.lost(err)
+	c.lost(front.WhyHungUp(err))
 }
 
 // Run implements exchange.Task: it does what Client methods have left to do.

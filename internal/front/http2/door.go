@@ -5,7 +5,6 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	semantics "rickhouse/internal/wire/http1"
 )
@@ -40,7 +39,7 @@ type Counters struct {
 type Door struct {
 	f        *Front
 	l        *loop.Loop
-	settings *Settings // of now
+	settings *Settings        // of now
 	conns    front.List[conn] // oldest first
 	spare    []*stream
 	small    pool   // for what comes in pieces
@@ -49,7 +48,6 @@ type Door struct {
 	block    []byte // a head in the making
 	nobody   exchange.Client
 	reply    semantics.Reply
-	origins  map[listen.Addr]*front.Origin
 	counters Counters
 	draining bool
 }
@@ -72,16 +70,6 @@ func (d *Door) Use(s *Settings) { d.settings = s }
 
 // Counters returns what the Door has seen.
 func (d *Door) Counters() Counters { return d.counters }
-
-// origin returns the Origin of an address.
-func (d *Door) origin(a listen.Addr) *front.Origin {
-	o := d.origins[a]
-	if o == nil {
-		o = front.NewOrigin(a)
-		d.origins[a] = o
-	}
-	return o
-}
 
 // Evict closes the connection that has been without a request for longest, if
 // there is one, and reports whether there was. It does not wait for the client.

@@ -32,7 +32,6 @@ const (
 // deadlines are when a client will have taken too long; 0 for never.
 type deadlines struct {
 	timer       loop.Timer
-	timerAt     int64 // when timer is set to
 	handshakeBy int64 // for its settings, and to take ours
 	headBy      int64 // for the rest of a head
 	idleBy      int64 // for a request
@@ -202,15 +201,10 @@ func (c *conn) watchHead() {
 	}
 }
 
-// arm sets the timer if c's next deadline comes before it. A timer that comes too
-// early is set again then: that is cheaper than to move it each time.
+// arm has the timer come at c's next deadline, or before.
 func (c *conn) arm() {
 	now := c.d.l.Now()
-	if c.blocked || c.window <= 0 && len(c.ready) > 0 {
-		c.pace.Wait(now, &c.d.settings.Config)
-	} else {
-		c.pace.Pause(now)
-	}
+	c.pace.Run(c.blocked || c.window <= 0 && len(c.ready) > 0, now, &c.d.settings.Config)
 	if c.state != serving {
 		c.armFor(c.lingerBy)
 		return
@@ -221,12 +215,7 @@ func (c *conn) arm() {
 }
 
 // armFor makes sure that the timer comes at that time or before.
-func (c *conn) armFor(by int64) {
-	if by != 0 && (!c.timer.Active() || by < c.timerAt) {
-		c.timerAt = by
-		c.d.l.SetTimer(&c.timer, by)
-	}
-}
+func (c *conn) armFor(by int64) { c.d.l.Hasten(&c.timer, by) }
 
 // timedOut is called by the timer.
 func (c *conn) timedOut() {

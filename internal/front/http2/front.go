@@ -6,7 +6,6 @@ import (
 	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	semantics "rickhouse/internal/wire/http1"
@@ -57,7 +56,7 @@ func New(p Parts) *Front { return &Front{parts: p} }
 // Door makes the Front's part on one Loop, which goes by s; there is one for each.
 // It may be called before the Loop runs, or on it.
 func (f *Front) Door(l *loop.Loop, s *Settings) *Door {
-	d := &Door{f: f, l: l, settings: s, scratch: make([]byte, readSize), origins: map[listen.Addr]*front.Origin{}}
+	d := &Door{f: f, l: l, settings: s, scratch: make([]byte, readSize)}
 	d.nobody = front.Nobody{Log: f.parts.Log}
 	d.reply = semantics.Reply{Version: exchange.HTTP2}
 	d.small.most, d.large.most = 32<<10, 2*enough

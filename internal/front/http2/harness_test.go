@@ -112,7 +112,7 @@ func (s *server) accept() {
 			s.open.Add(1)
 			addr := s.listener.Addr()
 			addr.TLS = s.secure
-			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Addr: addr, Gate: &s.gate, Closed: func() { s.open.Add(-1) }})
+			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Origin: front.NewOrigin(addr), Gate: &s.gate, Closed: func() { s.open.Add(-1) }})
 		},
 		OnError: func(err error) { s.panics <- err },
 	})

@@ -42,7 +42,8 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 		"max_body":      {front.Config{MaxBody: 3}, simple("POST", "/", "content-length: 4"), hello, status, "200", "413"},
 		"server_header": {front.Config{ServerHeader: "other"}, simple("GET", "/"), hello, func(g *got) string { return g.fields["server"] }, "rickhouse", "other"},
 		"trusted_proxies": {
-			front.Config{TrustedProxies: []string{"127.0.0.1"}}, simple("GET", "/", "x-forwarded-for: 192.0.2.7"),
+			front.Config{TrustedProxies: []string{"127.0.0.1"}},
+			simple("GET", "/", "x-forwarded-for: 192.0.2.7"),
 			clientSeen, body, "127.0.0.1", "192.0.2.7 x-forwarded-for",
 		},
 		"underscore_headers": {

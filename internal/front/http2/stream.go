@@ -131,12 +131,7 @@ func (s *stream) tellGone() {
 		return
 	}
 	s.gone = nil
-	if s.x.Stats.Err == nil {
-		s.x.Stats.Err = cause
-	}
-	if s.x.Server != nil {
-		s.x.Server.Gone(&s.x, cause)
-	}
+	front.TellGone(&s.x, cause)
 }
 
 // lost ends a stream that is closed, or has to be, before its answer is out. A

@@ -256,9 +256,7 @@ func (s *stream) tellGone() {
 		return
 	}
 	s.gone = nil
-	if s.x.Server != nil {
-		s.x.Server.Gone(&s.x, cause)
-	}
+	front.TellGone(&s.x, cause)
 }
 
 // finish ends the Exchange: its answer is with quic-go, or cut.
