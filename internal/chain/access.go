@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/units"
 )
 
 // AccessConfig says which clients may come, by their address. The zero value lets
@@ -18,7 +19,7 @@ type AccessConfig struct {
 
 // Validate reports every mistake in c, each as "key[index]: what is wrong".
 func (c AccessConfig) Validate() error {
-	errs := slices.Concat(checkNetworks("allow", c.Allow), checkNetworks("deny", c.Deny))
+	errs := slices.Concat(units.CheckNetworks("allow", c.Allow, true), units.CheckNetworks("deny", c.Deny, true))
 	for i, s := range c.Deny {
 		if slices.Contains(c.Allow, s) {
 			errs = append(errs, fmt.Errorf("deny[%d]: %s stands in allow as well", i, s))

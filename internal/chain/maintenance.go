@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/units"
 )
 
 // MaintenanceConfig has a route answer that it is being worked on. The zero value
@@ -28,7 +29,7 @@ func (c MaintenanceConfig) Validate() error {
 			"maintenance_page": c.Page != "", "maintenance_allow": c.Allow != nil, "maintenance_retry_after": c.RetryAfter != 0,
 		})
 	}
-	errs := checkNetworks("maintenance_allow", c.Allow)
+	errs := units.CheckNetworks("maintenance_allow", c.Allow, true)
 	if err := checkPageName(c.Page); err != nil {
 		errs = append(errs, fmt.Errorf("maintenance_page: %w", err))
 	}

@@ -1,17 +1,13 @@
 package chain
 
 import (
-	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/gaissmai/bart"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/units"
 )
-
-// unixClient stands for clients of Unix sockets, which have no address.
-const unixClient = "unix"
 
 // networks says something about clients by where they are: what is said of the
 // smallest network that a client is in counts. It does not change once made.
@@ -21,12 +17,12 @@ type networks struct {
 	unix, saysUnix bool
 }
 
-// add says v of the clients in texts, which are addresses, networks or unixClient.
+// add says v of the clients in texts, which are addresses, networks or units.Unix.
 func (n *networks) add(texts []string, v bool) {
 	for _, s := range texts {
-		if s == unixClient {
+		if s == units.Unix {
 			n.unix, n.saysUnix = v, true
-		} else if p, err := parseNetwork(s); err == nil {
+		} else if p, err := units.ParseNetwork(s); err == nil {
 			n.table.Insert(p, v)
 		}
 	}
@@ -78,35 +74,4 @@ func parseIPv4(b []byte) (netip.Addr, bool) {
 		}
 	}
 	return netip.AddrFrom4(octets), len(b) == 0
-}
-
-// parseNetwork reads an address or a network.
-func parseNetwork(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		if a := p.Addr().Unmap(); a != p.Addr() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(a, p.Bits()-96)
-		}
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	a = a.Unmap().WithZone("")
-	return netip.PrefixFrom(a, a.BitLen()), nil
-}
-
-// checkNetworks reports what in the texts of a key is no client.
-func checkNetworks(key string, texts []string) []error {
-	var errs []error
-	for i, s := range texts {
-		if _, err := parseNetwork(s); err != nil && s != unixClient {
-			errs = append(errs, fmt.Errorf("%s[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", key, i, s))
-		}
-	}
-	return errs
 }

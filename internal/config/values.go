@@ -273,7 +273,14 @@ func (k Key) wrong(v any) *fault {
 	text := "must be " + k.Kind.wants() + ", not " + describe(v)
 	s, isText := v.(string)
 	switch k.Kind {
-	case Int, Float, Bool:
+	case Bool:
+		if b, f := parseBool(fmt.Sprint(v)); f == nil {
+			text += fmt.Sprintf(": write %v", b)
+			if isText {
+				text += ", without quotes"
+			}
+		}
+	case Int, Float:
 		if _, f := k.fromText(s); isText && f == nil {
 			text = fmt.Sprintf("must be %s: leave the quotes out: %s", k.Kind.wants(), s)
 		}

@@ -3,7 +3,6 @@ package front
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -87,35 +86,9 @@ func (c Config) Validate() error {
 		wrong(!wire.ValidName([]byte(name)) || !strings.Contains(name, "_"), "underscore_headers[%d]: %q is not a header name with an underscore", i, name)
 	}
 	for key, list := range map[string][]string{"trusted_proxies": c.TrustedProxies, "proxy_protocol": c.ProxyProtocol} {
-		for i, text := range list {
-			if text == "unix" {
-				continue
-			}
-			_, err := ParsePrefix(text)
-			wrong(err != nil, "%s[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", key, i, text)
-		}
+		errs = append(errs, units.CheckNetworks(key, list, true)...)
 	}
 	return errors.Join(errs...)
-}
-
-// ParsePrefix reads a network, or an address as the network of it alone.
-func ParsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return netip.Prefix{}, fmt.Errorf("read the network: %w", err)
-		}
-		if a := p.Addr().Unmap(); a != p.Addr() && p.Bits() >= 96 {
-			return netip.PrefixFrom(a, p.Bits()-96).Masked(), nil
-		}
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("read the address: %w", err)
-	}
-	a = a.Unmap().WithZone("")
-	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
 // limits are the limits of a head as the parser wants them.

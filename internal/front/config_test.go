@@ -57,14 +57,3 @@ func TestConfigMistakes(t *testing.T) {
 		t.Errorf("not every mistake is reported: %v", err)
 	}
 }
-
-func TestParsePrefix(t *testing.T) {
-	for text, want := range map[string]string{
-		"10.1.2.3/8": "10.0.0.0/8", "10.1.2.3": "10.1.2.3/32", "::1": "::1/128", "::ffff:10.0.0.1": "10.0.0.1/32",
-		"::ffff:10.0.0.1/104": "10.0.0.0/8", "fe80::1%eth0": "fe80::1/128",
-	} {
-		if p, err := ParsePrefix(text); err != nil || p.String() != want {
-			t.Errorf("%s: got %v, %v, want %s", text, p, err, want)
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/http1"
 )
 
@@ -20,9 +21,9 @@ type Proxies struct {
 func NewProxies(texts []string) Proxies {
 	t := Proxies{http: []byte("http"), https: []byte("https")}
 	for _, text := range texts {
-		if text == "unix" {
+		if text == units.Unix {
 			t.unix = true
-		} else if p, err := ParsePrefix(text); err == nil {
+		} else if p, err := units.ParseNetwork(text); err == nil {
 			t.prefixes = append(t.prefixes, p)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/units"
 )
 
 // conditions are those that few routes have.
@@ -29,9 +30,6 @@ type pair struct {
 	any         bool
 }
 
-// unixClient stands for clients of Unix sockets, which have no address.
-const unixClient = "unix"
-
 // newConditions returns nil if there are none.
 func newConditions(c *Config) *conditions {
 	n := &conditions{methods: slices.Clone(c.Method), scheme: c.Scheme, listeners: c.Listener, query: pairs(c.Query, false), headers: pairs(c.Header, true)}
@@ -39,9 +37,9 @@ func newConditions(c *Config) *conditions {
 		n.methods = append(n.methods, http.MethodHead)
 	}
 	for _, s := range c.Client {
-		if s == unixClient {
+		if s == units.Unix {
 			n.unix = true
-		} else if p, err := parseNetwork(s); err == nil {
+		} else if p, err := units.ParseNetwork(s); err == nil {
 			n.clients = append(n.clients, p)
 		}
 	}
@@ -64,20 +62,6 @@ func pairs(m map[string]string, lower bool) []pair {
 }
 
 func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-
-// parseNetwork reads an address or a network.
-func parseNetwork(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p.Masked(), err
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	a = a.Unmap().WithZone("")
-	return netip.PrefixFrom(a, a.BitLen()), nil
-}
 
 func (c *conditions) hold(r *exchange.Request) bool {
 	return (len(c.listeners) == 0 || slices.Contains(c.listeners, r.Listener)) && c.methodHolds(r.Method) && (c.scheme == "" || string(r.Scheme) == c.scheme) &&

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/http1"
 )
 
@@ -123,12 +124,7 @@ func (c Config) checkConditions() error {
 			errs = append(errs, fmt.Errorf("header[%s]: names with _ are dropped from requests: write %q", name, strings.ReplaceAll(name, "_", "-")))
 		}
 	}
-	for i, s := range c.Client {
-		if _, err := parseNetwork(s); err != nil && s != unixClient {
-			errs = append(errs, fmt.Errorf("client[%d]: %q is not an address, a network such as 10.0.0.0/8, or \"unix\"", i, s))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, units.CheckNetworks("client", c.Client, true)...)...)
 }
 
 func (c Config) checkRewrite() error {

@@ -1,4 +1,3 @@
-// Package units holds the quantities that settings are written in.
 package units
 
 import (

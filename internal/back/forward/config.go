@@ -55,7 +55,7 @@ const (
 // WithDefaults returns c with its zero fields replaced.
 func (c Config) WithDefaults() Config {
 	if len(c.Clients) == 0 {
-		c.Clients = []string{"127.0.0.0/8", "::1", unix}
+		c.Clients = []string{"127.0.0.0/8", "::1", units.Unix}
 	}
 	set(&c.Realm, "proxy")
 	set(&c.ConnectTimeout, 10*time.Second)
@@ -97,12 +97,12 @@ func (c Config) Validate() error {
 	wrong(d.MaxTunnelsPerClient < 0, "max_tunnels_per_client: %d is less than 0", d.MaxTunnelsPerClient)
 	wrong(d.MaxTunnelBytes < 0, "max_tunnel_bytes: %v is less than 0", d.MaxTunnelBytes)
 	wrong(!slices.Contains([]string{logAll, logRefused, logOff}, d.Log), "log: %q is not one of all, refused, off", d.Log)
-	return errors.Join(append(errs, checkNetworks("clients", c.Clients, true))...)
+	return errors.Join(append(errs, units.CheckNetworks("clients", c.Clients, true)...)...)
 }
 
 // Validate reports every mistake in r, likewise.
 func (r Role) Validate() error {
-	errs := []error{checkNetworks("clients", r.Clients, true), checkNetworks("private", r.Private, false)}
+	errs := slices.Concat(units.CheckNetworks("clients", r.Clients, true), units.CheckNetworks("private", r.Private, false))
 	for i, text := range r.Allow {
 		if _, err := parsePattern(text); err != nil {
 			errs = append(errs, fmt.Errorf("allow[%d]: %w", i, err))
@@ -116,49 +116,23 @@ func (r Role) Validate() error {
 	return errors.Join(errs...)
 }
 
-// unix stands among networks for clients that come by a Unix socket.
-const unix = "unix"
-
 // networks are addresses that something is said of.
 type networks struct {
 	unix     bool
 	prefixes []netip.Prefix
 }
 
-func checkNetworks(key string, texts []string, unixToo bool) error {
-	var errs []error
-	for i, text := range texts {
-		if _, err := parseNetwork(text); err != nil && (text != unix || !unixToo) {
-			errs = append(errs, fmt.Errorf("%s[%d]: %q is not an address, or a network such as 10.0.0.0/8", key, i, text))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// newNetworks reads what checkNetworks accepted.
+// newNetworks reads what units.CheckNetworks accepted.
 func newNetworks(texts []string) networks {
 	var n networks
 	for _, text := range texts {
-		if text == unix {
+		if text == units.Unix {
 			n.unix = true
-		} else if p, err := parseNetwork(text); err == nil {
+		} else if p, err := units.ParseNetwork(text); err == nil {
 			n.prefixes = append(n.prefixes, p)
 		}
 	}
 	return n
-}
-
-// parseNetwork reads a network, or an address as the network of it alone.
-func parseNetwork(text string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(text); err == nil && !p.Addr().Is4In6() {
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil || a.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("%q is no network", text)
-	}
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
 // has reports whether a is among n; the zero Addr is that of a Unix socket.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 
@@ -11,6 +10,7 @@ import (
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/units"
 )
 
 // Config is what a Front is told besides what every front end is told. The zero
@@ -21,13 +21,7 @@ type Config struct {
 
 // Validate reports every mistake in c, each as "key: what is wrong".
 func (c Config) Validate() error {
-	var errs []error
-	for i, text := range c.Peers {
-		if _, err := front.ParsePrefix(text); err != nil {
-			errs = append(errs, fmt.Errorf("gateway_peers[%d]: %q is not an address or a network such as 10.0.0.0/8", i, text))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(units.CheckNetworks("gateway_peers", c.Peers, false)...)
 }
 
 // Parts are what a Front works with.
@@ -60,7 +54,7 @@ func NewSettings(common *front.Settings, cfg Config) (*Settings, error) {
 	}
 	s := &Settings{Settings: common}
 	for _, text := range cfg.Peers {
-		prefix, err := front.ParsePrefix(text)
+		prefix, err := units.ParseNetwork(text)
 		if err != nil {
 			return nil, err
 		}
