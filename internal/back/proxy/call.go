@@ -75,10 +75,6 @@ func (t *callTimeout) Run() { (*call)(t).waited() }
 
 // serve takes x, whose Executor is the shard's loop.
 func (s *shard) serve(x *exchange.Exchange) {
-	if x.Request.Form == exchange.AuthorityForm {
-		x.Fail(&exchange.Error{Status: http.StatusMethodNotAllowed, Reason: "CONNECT is not for a reverse proxy"})
-		return
-	}
 	w := s.newCall()
 	w.x = x
 	w.keeping = true
@@ -99,7 +95,7 @@ func (s *shard) serve(x *exchange.Exchange) {
 // §9.2.2).
 func idempotent(method []byte) bool {
 	switch string(method) {
-	case "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE":
+	case "GET", "HEAD", "PUT", "DELETE", "OPTIONS":
 		return true
 	}
 	return false

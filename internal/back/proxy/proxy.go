@@ -118,6 +118,9 @@ func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
 
 // Serve implements exchange.Handler.
 func (p *Proxy) Serve(x *exchange.Exchange) {
+	if answersItself(x) {
+		return
+	}
 	if p.multiplexed && isCall(&x.Request) {
 		x.Route.MaxPause = int64(p.cfg.TunnelTimeout)
 	}

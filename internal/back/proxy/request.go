@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bytes"
+	"net/http"
+	"strconv"
 
 	"rickhouse/internal/exchange"
 )
@@ -82,6 +84,13 @@ func (b *builder) copyFields(q *exchange.Request) (via []byte) {
 				b.add(f.Name, via)
 			}
 			via = f.Value
+		case "max-forwards":
+			if n, ok := forwards(f); ok && string(q.Method) == http.MethodOptions {
+				start := len(b.text)
+				b.text = strconv.AppendUint(b.text, n-1, 10)
+				f.Value = b.text[start:]
+			}
+			b.fields = append(b.fields, f)
 		default:
 			if len(f.Name) < 12 || f.Name[0] != 'x' || string(f.Name[:12]) != "x-forwarded-" {
 				b.fields = append(b.fields, f)
