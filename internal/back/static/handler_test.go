@@ -348,6 +348,39 @@ func TestChangesAreSeen(t *testing.T) {
 	}
 }
 
+// A change is seen though the clock of the file system has not moved on since the one
+// before, and the size is the same.
+func TestChangesOfTheSameTimeAreSeen(t *testing.T) {
+	at := time.Now().Add(time.Hour) // however slow the machine is
+	for name, size := range map[string]int{"small": 10, "large": smallFile + 1} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			put := func(letter string) string {
+				t.Helper()
+				content, next := strings.Repeat(letter, size), filepath.Join(dir, ".next")
+				if err := os.WriteFile(next, []byte(content), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chtimes(next, at, at); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Rename(next, filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+				return content
+			}
+			put("a")
+			h := serve(t, Config{Files: dir})
+			ask(t, h, "GET", "", "/"+name)
+			want := put("b")
+			h.age(time.Hour)
+			if d := ask(t, h, "GET", "", "/"+name); d.content.String() != want {
+				t.Errorf("got %.10q, want %.10q", d.content.String(), want)
+			}
+		})
+	}
+}
+
 // age makes all that is known older.
 func (h *Handler) age(by time.Duration) {
 	h.folder.cache.mu.Lock()

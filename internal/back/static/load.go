@@ -44,6 +44,7 @@ type variant struct {
 	coding   string // empty for none
 	size     int64
 	changed  time.Time // as the disk has it
+	settled  bool      // a later change has another time
 	modified time.Time // as Last-Modified has it
 	etag     string
 	content  []byte // nil if the file is to be sent
@@ -58,6 +59,9 @@ const (
 	smallFile = 64 << 10
 	// entryCost is about what an entry takes beside its content.
 	entryCost = 1 << 10
+	// settles is for how long after a change another one may have the same time: the
+	// clocks of file systems tick every few milliseconds, some every two seconds.
+	settles = 2 * time.Second
 )
 
 // load asks the disk what is at name. It blocks.
@@ -106,6 +110,7 @@ func (d *Folder) look(name string, old *entry) *entry {
 
 // variant looks at one file. old is what was known of name.
 func (d *Folder) variant(name, at, coding string, old *entry) (v variant, k kind, err error) {
+	asked := time.Now()
 	f, err := d.root.open(at)
 	if err != nil {
 		if absent(err) {
@@ -132,6 +137,7 @@ func (d *Folder) variant(name, at, coding string, old *entry) (v variant, k kind
 		return *known, file, nil
 	}
 	v = variant{name: at, coding: coding, size: info.Size(), changed: info.ModTime()}
+	v.settled = asked.Sub(v.changed) > settles
 	v.modified = v.changed.UTC().Truncate(time.Second)
 	if v.size > smallFile {
 		v.open, held = hold(f), true
@@ -177,14 +183,14 @@ func (r *root) openError(name string, err error) error {
 	return e
 }
 
-// same returns the variant that a file was when it was looked at, if it has not
-// changed since.
+// same returns the variant that a file was when it was looked at, if it is certain
+// that it has not changed since.
 func (e *entry) same(name string, info fs.FileInfo) *variant {
 	if e == nil {
 		return nil
 	}
 	for i := range e.variants {
-		if v := &e.variants[i]; v.name == name && v.is(info) {
+		if v := &e.variants[i]; v.name == name && v.settled && v.is(info) {
 			return v
 		}
 	}
