@@ -81,7 +81,7 @@ func (s *server) startApp(c config.App) (*application, error) {
 	log := s.log.With(telemetry.AppKey, c.Name)
 	a.app, err = python.New(c.Config, python.Parts{
 		Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: a.home, Spawner: s.spawner,
-		Program: program, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory), Log: log,
+		Program: program, Store: s.store, Log: log,
 		Output: func(number int, stream string, line []byte) {
 			log.Info(string(line), telemetry.WorkerKey, number, "stream", stream)
 		},

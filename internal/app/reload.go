@@ -124,6 +124,9 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if err != nil {
 		return refuse(err)
 	}
+	if err := cfg.Spool.Try(); err != nil {
+		return refuse(err)
+	}
 	sockets, err := s.listen(cfg)
 	if err != nil {
 		return refuse(err)
@@ -144,6 +147,7 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	}
 	before := s.now
 	s.cfg, s.settings = cfg, next
+	s.store.Use(cfg.Spool)
 	s.tele.Change(cfg.Telemetry)
 	s.useCerts(certificates)
 	s.use(g)

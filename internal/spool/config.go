@@ -10,10 +10,10 @@ import (
 // Config says where and how much is spooled. The zero value of a field means
 // its default.
 type Config struct {
-	Directory string     `toml:"spool_directory" default:"" help:"Folder of the temporary files; empty means TMPDIR, else /tmp."`
-	Memory    units.Size `toml:"spool_memory" default:"64KiB" help:"How much of a request body or an answer is kept in memory before a file takes it."`
-	MaxAnswer units.Size `toml:"spool_max" default:"1GiB" help:"How far an answer may run ahead of its client before the application has to wait; at most spool_quota."`
-	Quota     units.Size `toml:"spool_quota" default:"4GiB" help:"How much all temporary files may take together; a request that needs more gets 507."`
+	Directory string     `toml:"spool_directory" reload:"live" default:"" help:"Folder of the temporary files; empty means TMPDIR, else /tmp."`
+	Memory    units.Size `toml:"spool_memory" reload:"live" default:"64KiB" help:"How much of a request body or an answer is kept in memory before a file takes it."`
+	MaxAnswer units.Size `toml:"spool_max" reload:"live" default:"1GiB" help:"How far an answer may run ahead of its client before the application has to wait; at most spool_quota."`
+	Quota     units.Size `toml:"spool_quota" reload:"live" default:"4GiB" help:"How much all temporary files may take together; a request that needs more gets 507."`
 }
 
 // WithDefaults returns c with zero fields replaced.
@@ -46,5 +46,18 @@ func (c Config) Validate() error {
 	if d := c.WithDefaults(); d.MaxAnswer > d.Quota {
 		return fmt.Errorf("spool_max (%v) is larger than spool_quota (%v): no answer could take that much; lower the one or raise the other", d.MaxAnswer, d.Quota)
 	}
+	return nil
+}
+
+// Try reports what is wrong with c, and makes sure that temporary files can be made.
+func (c Config) Try() error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	f, err := temporary(c.WithDefaults().Directory)
+	if err != nil {
+		return fmt.Errorf("%w: spool_directory must be a folder that rickhouse may write to", err)
+	}
+	_ = f.Close()
 	return nil
 }

@@ -62,7 +62,7 @@ func (f *File) Append(p []byte) {
 	if !f.s.reserve(int64(len(p))) {
 		f.fail(&exchange.Error{
 			Status: http.StatusInsufficientStorage,
-			Reason: fmt.Sprintf("the temporary files of all requests together would take more than spool_quota (%v)", f.s.cfg.Quota),
+			Reason: fmt.Sprintf("the temporary files of all requests together would take more than spool_quota (%v)", f.s.cfg.Load().Quota),
 		})
 		return
 	}
@@ -245,7 +245,7 @@ func (f *File) isBroken() bool {
 // write writes one chunk, on a writer.
 func (f *File) write(c *chunk) (int, error) {
 	if f.file == nil {
-		file, err := temporary(f.s.cfg.Directory)
+		file, err := temporary(f.s.cfg.Load().Directory)
 		if err != nil {
 			return 0, diskError(err)
 		}
@@ -256,7 +256,7 @@ func (f *File) write(c *chunk) (int, error) {
 	n, err := f.s.write(f.file, c.data[:c.n], f.offset)
 	f.offset += int64(n)
 	if err != nil {
-		return n, diskError(fmt.Errorf("write a temporary file in %s: %w", f.s.cfg.Directory, err))
+		return n, diskError(fmt.Errorf("write a temporary file in %s: %w", f.s.cfg.Load().Directory, err))
 	}
 	return n, nil
 }

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,7 @@ const (
 // A Store makes Files, accounts for their space and writes them. It is safe for
 // concurrent use.
 type Store struct {
-	cfg  Config
+	cfg  atomic.Pointer[Config] // with its defaults; it does not change
 	used atomic.Int64
 	pool sync.Pool // of *chunk
 	done sync.WaitGroup
@@ -40,22 +39,29 @@ type chunk struct {
 
 // NewStore starts a Store. It makes sure that temporary files can be made.
 func NewStore(c Config) (*Store, error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Try(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: c.WithDefaults(), write: (*os.File).WriteAt}
+	s := &Store{write: (*os.File).WriteAt}
+	s.Use(c)
 	s.ready.L = &s.mu
 	s.pool.New = func() any { return new(chunk) }
-	f, err := temporary(s.cfg.Directory)
-	if err != nil {
-		return nil, fmt.Errorf("%w: spool_directory must be a folder that rickhouse may write to", err)
-	}
-	_ = f.Close()
 	for range writers {
 		s.done.Go(s.serve)
 	}
 	return s, nil
 }
+
+// Use has s go by c, which Try accepts, from now on. Files that are there stay where
+// they are.
+func (s *Store) Use(c Config) {
+	c = c.WithDefaults()
+	s.cfg.Store(&c)
+}
+
+// Memory is how many octets of a request's content are kept in memory before a File
+// takes them.
+func (s *Store) Memory() int64 { return int64(s.cfg.Load().Memory) }
 
 // Used is how many octets of the quota are taken.
 func (s *Store) Used() int64 { return s.used.Load() }
@@ -115,7 +121,7 @@ func (s *Store) serve() {
 
 // reserve takes n octets of the quota if they are there.
 func (s *Store) reserve(n int64) bool {
-	if s.used.Add(n) <= int64(s.cfg.Quota) {
+	if s.used.Add(n) <= int64(s.cfg.Load().Quota) {
 		return true
 	}
 	s.used.Add(-n)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,6 +53,42 @@ func TestQuota(t *testing.T) {
 			t.Errorf("after space was given back: %v", third.err)
 		}
 	})
+}
+
+// What a Store goes by can change while it has files.
+func TestUse(t *testing.T) {
+	s := newStore(t, Config{Quota: 10 * units.KiB})
+	e := newExecutor(t)
+	small, large := watch(t, -1), watch(t, 60<<10)
+	var a, b *File
+	fill := func(f **File, w *watcher) {
+		e.on(func() {
+			*f = s.New(e, w)
+			(*f).Append(make([]byte, 60<<10))
+			(*f).Flush()
+		})
+		w.wait()
+	}
+	fill(&a, small)
+	there := t.TempDir()
+	s.Use(Config{Directory: there, Quota: units.MiB, Memory: 5})
+	fill(&b, large)
+	e.on(func() {
+		if e := exchange.AsError(small.err); e.Status != 507 {
+			t.Errorf("over the first quota: %v, want status 507", small.err)
+		}
+		if large.err != nil || !strings.HasPrefix(b.OS().Name(), there) || s.Memory() != 5 {
+			t.Errorf("then: %v, a file in %s, %d in memory", large.err, b.OS().Name(), s.Memory())
+		}
+		a.Close()
+		b.Close()
+	})
+	settle(t, s)
+	for _, c := range []Config{{Directory: filepath.Join(there, "none")}, {Quota: units.MiB, MaxAnswer: units.GiB}} {
+		if c.Try() == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
 }
 
 func TestClosedStore(t *testing.T) {

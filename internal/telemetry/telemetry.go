@@ -27,6 +27,7 @@ type Telemetry struct {
 
 	current     atomic.Pointer[AccessLog] // nil where it is off
 	level       slog.LevelVar
+	asJSON      atomic.Bool // the log_format
 	out         Stream
 	access, log *Writer // access is nil before there was an access log
 }
@@ -35,11 +36,12 @@ type Telemetry struct {
 // goroutine may call it.
 func (t *Telemetry) Access() *AccessLog { return t.current.Load() }
 
-// Change logs by another Config from now on, but in the LogFormat of the first. It is
-// called by one goroutine at a time, and not after Close.
+// Change logs by another Config from now on. It is called by one goroutine at a time,
+// and not after Close.
 func (t *Telemetry) Change(c Config) {
 	c = c.WithDefaults()
 	t.level.Set(c.level())
+	t.asJSON.Store(c.LogFormat == "json")
 	if c.AccessLog == "" {
 		c.AccessLog = AccessOff
 		if t.out.Terminal {
@@ -64,21 +66,14 @@ func (t *Telemetry) Change(c Config) {
 func Open(c Config, out, err Stream) *Telemetry {
 	c = c.WithDefaults()
 	t := &Telemetry{out: out}
-	direct := slog.New(newHandler(c, &t.level, err, err.Writer))
+	direct := slog.New(newFormat(&t.asJSON, &t.level, err, err.Writer))
 	t.log = NewWriter(err.Writer, 0, func(n int64) {
 		direct.Warn("the log stream is too slow or broken: lines of the server's log were dropped", "lines", n)
 	})
-	t.Log = slog.New(newHandler(c, &t.level, err, t.log))
+	t.Log = slog.New(newFormat(&t.asJSON, &t.level, err, t.log))
 	t.Err = Stream{Writer: t.log, Terminal: err.Terminal, Color: err.Color}
 	t.Change(c)
 	return t
-}
-
-func newHandler(c Config, level slog.Leveler, s Stream, w io.Writer) slog.Handler {
-	if c.LogFormat == "json" {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
-	}
-	return newTextHandler(w, level, s.Color, !s.Terminal)
 }
 
 // DroppedAccess returns how many lines the access log has dropped.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,6 +69,27 @@ func TestChange(t *testing.T) {
 		if strings.Contains(log, text) != want {
 			t.Errorf("%s: %v, the log has\n%s", text, !want, log)
 		}
+	}
+}
+
+// A logger writes in the log_format of now, with what it was made with.
+func TestChangeOfTheFormat(t *testing.T) {
+	var err bytes.Buffer
+	tel := Open(Config{}, Stream{Writer: io.Discard}, Stream{Writer: &err})
+	log := tel.Log.With("app", "web").WithGroup("of")
+	for _, format := range []string{"text", "json", "text"} {
+		tel.Change(Config{LogFormat: format})
+		log.Info("hello", "format", format)
+	}
+	if err := tel.Close(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(err.String()), "\n")
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], "[web] hello of.format=text") || !strings.HasSuffix(lines[2], "[web] hello of.format=text") {
+		t.Fatalf("the log has\n%s", err.String())
+	}
+	if !strings.HasPrefix(lines[1], "{") || !strings.Contains(lines[1], `"msg":"hello","app":"web","of":{"format":"json"}`) {
+		t.Errorf("as JSON: %s", lines[1])
 	}
 }
 

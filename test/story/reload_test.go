@@ -232,7 +232,7 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		"an import":       {strings.Replace(other, `"app:app"`, `"bad:app"`, 1), "ZeroDivisionError", 1},
 		"a folder":        {strings.Replace(other, `files = "."`, `files = "nowhere"`, 1), "nowhere", 2},
 		"a taken address": {strings.Replace(other, `"127.0.0.1:0"`, `"127.0.0.1:0", "unix:taken.sock"`, 1), "in use", 1},
-		"restart needed":  {"spool_quota = \"1GiB\"\n" + other, "spool_quota: 4GiB -> 1GiB: the server has to be started again", 1},
+		"restart needed":  {"loops = 3\n" + other, "loops: 0 -> 3: the server has to be started again", 1},
 	} {
 		configure(t, dir, test.text)
 		if code, out := reload(t, dir); code != test.code || !strings.Contains(out, test.says) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"rickhouse/internal/loop"
+	"rickhouse/internal/spool"
+	"rickhouse/internal/units"
 )
 
 func octets(n int) []byte {
@@ -90,12 +92,7 @@ func TestManyAtOnce(t *testing.T) {
 // kept when it is over.
 func TestContentInMemory(t *testing.T) {
 	e := prepare(t, Config{})
-	parts := e.app.parts
-	parts.Memory = 8 << 20
-	var err error
-	if e.app, err = New(e.app.cfg, parts); err != nil {
-		t.Fatal(err)
-	}
+	e.app.parts.Store.Use(spool.Config{Directory: e.dir, Memory: 8 * units.MiB})
 	e.on(e.home, e.app.Start)
 	e.wantReady()
 	for _, n := range []int{100, 400 << 10, 1 << 20, 3 << 20} {

@@ -26,10 +26,9 @@ type Parts struct {
 	Loop    *loop.Loop
 	Spawner *worker.Spawner
 	Program worker.Program
-	Store   *spool.Store
-	// Memory is how much request content is kept in memory, in octets; more than
-	// maxMemory counts as that, as it has to fit into a frame.
-	Memory int
+	// Store takes request content that is more than its Memory, or than maxMemory, as
+	// it has to fit into a frame.
+	Store *spool.Store
 	// Output gets what the application prints.
 	Output worker.Output
 	Log    *slog.Logger
@@ -91,7 +90,6 @@ func New(cfg Config, parts Parts) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	parts.Memory = min(parts.Memory, maxMemory)
 	a := &App{cfg: cfg.WithDefaults(), parts: parts, log: parts.Log.With("app", parts.Name)}
 	a.watch.Task = exchange.TaskFunc(a.watchTurn)
 	a.recall.Task = exchange.TaskFunc(a.recallTurn)
@@ -243,8 +241,11 @@ func (a *App) streams(x *exchange.Exchange) bool {
 		return a.cfg.StreamInput
 	}
 	length := x.Request.ContentLength
-	return length < 0 || length > int64(a.parts.Memory)
+	return length < 0 || length > a.memory()
 }
+
+// memory is how many octets of request content are kept in memory.
+func (a *App) memory() int64 { return min(a.parts.Store.Memory(), maxMemory) }
 
 // limit is how many requests a worker runs at once.
 func (a *App) limit() int {

@@ -18,8 +18,8 @@ const ahead = 256 << 10
 // while it is small, else in a file.
 func (j *job) collect() {
 	x := j.x
-	memory := int64(j.app.parts.Memory)
-	if length := x.Request.ContentLength; length >= 0 && length <= memory {
+	j.memory = j.app.memory()
+	if length := x.Request.ContentLength; length >= 0 && length <= j.memory {
 		if int64(cap(j.content)) < length {
 			j.content = make([]byte, 0, length)
 		}
@@ -39,9 +39,9 @@ func (j *job) Content(x *exchange.Exchange, p []byte) {
 		return
 	}
 	j.total += int64(len(p))
-	if j.file == nil && j.total <= int64(j.app.parts.Memory) {
+	if j.file == nil && j.total <= j.memory {
 		j.content = append(j.content, p...)
-		if x.Request.ContentLength < 0 || x.Request.ContentLength > int64(j.app.parts.Memory) {
+		if x.Request.ContentLength < 0 || x.Request.ContentLength > j.memory {
 			x.Demand(len(p))
 		}
 		return

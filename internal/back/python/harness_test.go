@@ -120,7 +120,7 @@ func prepare(t *testing.T, cfg Config) *env {
 			Interpreter: python, Root: root, Directory: e.dir,
 			Environment: map[string]string{"PYTHONDONTWRITEBYTECODE": "1"},
 		},
-		Store: store, Memory: 64 << 10,
+		Store: store,
 		Output: func(number int, stream string, line []byte) {
 			fmt.Fprintf(e.output, "%d %s %s\n", number, stream, line)
 		},

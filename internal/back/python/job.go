@@ -25,6 +25,7 @@ type job struct {
 	file       *spool.File // or in a file
 	ws         *socket     // the WebSocket that is asked for, or nil
 	whole      bool        // all content has arrived
+	memory     int64       // octets of content that are kept in memory
 	total      int64       // octets of content that have arrived
 	drained    int         // answer octets not yet told to the home loop (far only)
 	submitted  bool
