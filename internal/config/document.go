@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -78,10 +79,24 @@ func newSyntaxError(data []byte, err error) *syntaxError {
 		row, column := d.Position()
 		l := newLines(data)
 		if row >= 1 && row <= len(l.starts) {
-			e.at = l.place(min(l.starts[row-1]+max(column-1, 0), len(data)))
+			at := min(l.starts[row-1]+max(column-1, 0), len(data))
+			e.at = l.place(at)
+			if w := bareWord(data[at:]); w != "" && strings.HasSuffix(e.text, "at start of value") {
+				e.text = fmt.Sprintf("%s cannot be a value: a text is in quotes, as %q; without there are numbers, true and false", w, w)
+			}
 		}
 	}
 	return e
+}
+
+// bareWord is what a line begins with, up to what cannot be part of a word.
+func bareWord(line []byte) string {
+	n := bytes.IndexFunc(line, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"',#[]{}=", r) })
+	if n < 0 {
+		n = len(line)
+	}
+	const most = 60
+	return string(line[:min(n, most)])
 }
 
 func invalidUTF8(data []byte) int {

@@ -188,15 +188,24 @@ func elements(v any) []string {
 }
 
 func (r *fileReader) explainTop(name string, v any) string {
-	if _, isTable := v.(map[string]any); isTable {
+	switch v := v.(type) {
+	case map[string]any:
 		r.broken = true // what it holds may be what is missing
+		if near := Nearest(name, []string{"apps", "routes", "forward"}); near == "" && r.holds(v, r.loader.keys.Top) {
+			return fmt.Sprintf("unknown key %q: what it holds belongs to the top level: write it before the first [table]", name)
+		}
 		return unknown(name, []string{"apps", "routes", "forward"})
+	case []any:
+		r.broken = r.broken || len(v) > 0 && describe(v[0]) == "a table"
 	}
 	if k, ok := find(r.loader.keys.App, name); ok {
 		return fmt.Sprintf("%s belongs to an application: write it below [apps.NAME]", k.Name)
 	}
 	if k, ok := find(r.loader.keys.Route, name); ok {
 		return fmt.Sprintf("%s belongs to a route: write it below [[routes]]", k.Name)
+	}
+	if text := r.inOurWords(name, r.loader.keys.Top); text != "" {
+		return text
 	}
 	top := append(names(r.loader.keys.Top), "apps", "routes")
 	if near := Nearest(name, names(r.loader.keys.App)); near != "" && Nearest(name, top) == "" {
@@ -209,7 +218,20 @@ func (r *fileReader) explainApp(name string, _ any) string {
 	if _, ok := find(r.loader.keys.Top, name); ok {
 		return fmt.Sprintf("%s belongs to the top level: write it before the first [table]", name)
 	}
+	if text := r.inOurWords(name, r.loader.keys.App); text != "" {
+		return text
+	}
 	return unknown(name, names(r.loader.keys.App))
+}
+
+// holds reports whether all that a table holds are keys.
+func (r *fileReader) holds(table map[string]any, keys []Key) bool {
+	for name := range table {
+		if !has(keys, name) {
+			return false
+		}
+	}
+	return len(table) > 0
 }
 
 func (r *fileReader) explainRoute(name string, _ any) string {
@@ -222,6 +244,9 @@ func (r *fileReader) explainRoute(name string, _ any) string {
 	}
 	if _, ok := find(r.loader.keys.App, name); ok {
 		return fmt.Sprintf("%s belongs to an application: write it below [apps.NAME] and name that in the route, with app = \"NAME\"", name)
+	}
+	if text := r.inOurWords(name, r.loader.keys.Route); text != "" {
+		return text
 	}
 	return unknown(name, names(r.loader.keys.Route))
 }
@@ -293,7 +318,11 @@ func (r *fileReader) routeList(v any) {
 			continue
 		}
 		c := Route{}
+		before := len(r.mistakes)
 		r.section(table, r.loader.keys.Route, path, reflect.ValueOf(&c).Elem(), r.explainRoute)
+		if len(c.Answers()) == 0 && len(r.mistakes) > before {
+			r.broken = true // what answers may be what is wrong
+		}
 		r.server.Routes = append(r.server.Routes, c)
 		r.routes = append(r.routes, routeOrigin{path, r.at(path)})
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -291,7 +292,11 @@ func (k Key) wrong(v any) *fault {
 	case Text:
 		switch v.(type) {
 		case bool, int64, float64:
-			text = fmt.Sprintf("must be a text: write \"%v\"", v)
+			if s := fmt.Sprint(v); k.Values != nil && !slices.Contains(k.Values, s) {
+				text = fmt.Sprintf("%s is not one of %s", s, strings.Join(k.Values, ", "))
+			} else {
+				text = fmt.Sprintf("must be a text: write %q", s)
+			}
 		}
 	}
 	return &fault{text: text}
