@@ -130,11 +130,11 @@ func readAccept(value []byte, said *[codings]quality, rest *quality) {
 		case !ok:
 		case string(name) == "*":
 			*rest = q
-		case equalFold(name, "x-gzip"):
+		case exchange.EqualFold(name, "x-gzip"):
 			said[codingGzip] = q
 		default:
 			for c := range codings {
-				if equalFold(name, c.String()) {
+				if exchange.EqualFold(name, c.String()) {
 					said[c] = q
 				}
 			}
@@ -149,7 +149,7 @@ func readQuality(p []byte) (quality, bool) {
 		return accepted, true
 	}
 	name, value, ok := bytes.Cut(p, []byte("="))
-	if !ok || !equalFold(bytes.TrimSpace(name), "q") {
+	if !ok || !exchange.EqualFold(bytes.TrimSpace(name), "q") {
 		return 0, false
 	}
 	value = bytes.TrimSpace(value)
@@ -164,20 +164,4 @@ func readQuality(p []byte) (quality, bool) {
 		q += quality(c-'0') * quality(math.Pow10(2-i))
 	}
 	return q, q <= accepted
-}
-
-// equalFold compares b in lower case (ASCII) with s, which is in lower case.
-func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != s[i] {
-			return false
-		}
-	}
-	return true
 }

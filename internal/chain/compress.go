@@ -177,11 +177,11 @@ func (w *compress) decide(x *exchange.Exchange) (verdict, coding) {
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		switch {
-		case equalFold(f.Name, "content-type"):
+		case exchange.EqualFold(f.Name, "content-type"):
 			typed = w.types.has(f.Value)
-		case equalFold(f.Name, "content-encoding"), equalFold(f.Name, "content-range"), isDigest(f.Name):
+		case exchange.EqualFold(f.Name, "content-encoding"), exchange.EqualFold(f.Name, "content-range"), isDigest(f.Name):
 			return leaveAlone, identity
-		case equalFold(f.Name, "cache-control") && containsFold(f.Value, "no-transform"):
+		case exchange.EqualFold(f.Name, "cache-control") && containsFold(f.Value, "no-transform"):
 			return leaveAlone, identity
 		}
 	}
@@ -197,7 +197,7 @@ func (w *compress) decide(x *exchange.Exchange) (verdict, coding) {
 
 // isDigest tells the fields that are about the octets as they are sent.
 func isDigest(name []byte) bool {
-	return equalFold(name, "digest") || equalFold(name, "content-digest") || equalFold(name, "repr-digest") || equalFold(name, "content-md5")
+	return exchange.EqualFold(name, "digest") || exchange.EqualFold(name, "content-digest") || exchange.EqualFold(name, "repr-digest") || exchange.EqualFold(name, "content-md5")
 }
 
 // containsFold looks for s, which is in lower case, in a list of directives.
@@ -205,7 +205,7 @@ func containsFold(value []byte, s string) bool {
 	for len(value) > 0 {
 		var one []byte
 		one, value, _ = bytes.Cut(value, []byte(","))
-		if equalFold(bytes.TrimSpace(one), s) {
+		if exchange.EqualFold(bytes.TrimSpace(one), s) {
 			return true
 		}
 	}
@@ -214,9 +214,9 @@ func containsFold(value []byte, s string) bool {
 
 // encoded makes the head that of the compressed answer.
 func encoded(r *exchange.Response, c coding) {
-	r.Fields = slices.DeleteFunc(r.Fields, func(f exchange.Field) bool { return equalFold(f.Name, "accept-ranges") })
+	r.Fields = slices.DeleteFunc(r.Fields, func(f exchange.Field) bool { return exchange.EqualFold(f.Name, "accept-ranges") })
 	for i := range r.Fields {
-		if f := &r.Fields[i]; equalFold(f.Name, "etag") {
+		if f := &r.Fields[i]; exchange.EqualFold(f.Name, "etag") {
 			f.Value = weaken(f.Value)
 		}
 	}
@@ -236,7 +236,7 @@ func weaken(tag []byte) []byte {
 // addVary says that the answer depends on a field of the request.
 func addVary(r *exchange.Response, name string) {
 	for i := range r.Fields {
-		if f := &r.Fields[i]; equalFold(f.Name, "vary") && (containsFold(f.Value, strings.ToLower(name)) || containsFold(f.Value, "*")) {
+		if f := &r.Fields[i]; exchange.EqualFold(f.Name, "vary") && (containsFold(f.Value, strings.ToLower(name)) || containsFold(f.Value, "*")) {
 			return
 		}
 	}
@@ -250,7 +250,7 @@ func revalidated(x *exchange.Exchange) {
 	addVary(&x.Response, "Accept-Encoding")
 	for i := range x.Response.Fields {
 		f := &x.Response.Fields[i]
-		if !equalFold(f.Name, "etag") {
+		if !exchange.EqualFold(f.Name, "etag") {
 			continue
 		}
 		if weak := weaken(f.Value); bytes.Contains(x.Request.Get("if-none-match"), weak) {

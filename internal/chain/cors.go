@@ -204,7 +204,7 @@ func (w *cors) takes(list []byte) bool {
 		var one []byte
 		one, list, _ = bytes.Cut(list, []byte(","))
 		one = bytes.TrimSpace(one)
-		if len(one) > 0 && !slices.ContainsFunc(w.headers, func(h string) bool { return equalFold(one, h) }) {
+		if len(one) > 0 && !slices.ContainsFunc(w.headers, func(h string) bool { return exchange.EqualFold(one, h) }) {
 			return false
 		}
 	}
@@ -228,7 +228,7 @@ func (t *corsTap) Head(x *exchange.Exchange) {
 	}
 	r := &x.Response
 	r.Fields = slices.DeleteFunc(r.Fields, func(f exchange.Field) bool {
-		return len(f.Name) > len(corsFields) && equalFold(f.Name[:len(corsFields)], corsFields)
+		return len(f.Name) > len(corsFields) && exchange.EqualFold(f.Name[:len(corsFields)], corsFields)
 	})
 	if !t.w.origins.all || t.w.credentials {
 		addVary(r, "Origin")

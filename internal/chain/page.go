@@ -97,8 +97,8 @@ func (p *page) head(r *exchange.Response) {
 // ofContent tells the fields that are about the content of an answer (RFC 9110 §8).
 func ofContent(f exchange.Field) bool {
 	const prefix = "content-"
-	if len(f.Name) > len(prefix) && equalFold(f.Name[:len(prefix)], prefix) {
-		return !equalFold(f.Name, "content-security-policy") && !equalFold(f.Name, "content-security-policy-report-only")
+	if len(f.Name) > len(prefix) && exchange.EqualFold(f.Name[:len(prefix)], prefix) {
+		return !exchange.EqualFold(f.Name, "content-security-policy") && !exchange.EqualFold(f.Name, "content-security-policy-report-only")
 	}
-	return equalFold(f.Name, "etag") || equalFold(f.Name, "last-modified") || equalFold(f.Name, "accept-ranges") || isDigest(f.Name)
+	return exchange.EqualFold(f.Name, "etag") || exchange.EqualFold(f.Name, "last-modified") || exchange.EqualFold(f.Name, "accept-ranges") || isDigest(f.Name)
 }

@@ -19,6 +19,19 @@ const (
 	HTTP3  Version = 30
 )
 
+// String is the version as CGI and logs write it, "HTTP/1.1".
+func (v Version) String() string {
+	switch v {
+	case HTTP10:
+		return "HTTP/1.0"
+	case HTTP2:
+		return "HTTP/2.0"
+	case HTTP3:
+		return "HTTP/3.0"
+	}
+	return "HTTP/1.1"
+}
+
 // Form is the form of the request target (RFC 9112 §3.2).
 type Form uint8
 
@@ -101,6 +114,24 @@ func (r *Request) Get(name string) []byte {
 		}
 	}
 	return nil
+}
+
+// EqualFold reports whether b is lower, which is in lower case, in whatever case:
+// names and most tokens are ASCII (RFC 9110 §5.1), and no other letter is one of
+// theirs.
+func EqualFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // Response is the head of a response. Whoever answers fills it before Head;

@@ -77,9 +77,9 @@ func (t *Proxies) Apply(req *exchange.Request, unix bool, buf []byte) {
 		req.ClientAddr, req.ClientPort = f.addr.AppendTo(buf), f.port
 	}
 	switch {
-	case equalFold(f.proto, "https"), equalFold(f.proto, "wss"):
+	case exchange.EqualFold(f.proto, "https"), exchange.EqualFold(f.proto, "wss"):
 		req.Scheme = t.https
-	case equalFold(f.proto, "http"), equalFold(f.proto, "ws"):
+	case exchange.EqualFold(f.proto, "http"), exchange.EqualFold(f.proto, "ws"):
 		req.Scheme = t.http
 	}
 	if wire.ValidAuthority(f.host) {
@@ -271,11 +271,11 @@ func parseElement(element []byte) (node, proto, host []byte) {
 			value = value[1 : n-1]
 		}
 		switch {
-		case equalFold(name, "for"):
+		case exchange.EqualFold(name, "for"):
 			node = value
-		case equalFold(name, "proto"):
+		case exchange.EqualFold(name, "proto"):
 			proto = value
-		case equalFold(name, "host"):
+		case exchange.EqualFold(name, "host"):
 			host = value
 		}
 	}
@@ -324,5 +324,3 @@ func parseAddr(b []byte) (netip.Addr, bool) {
 	four[3] = byte(value)
 	return netip.AddrFrom4(four), field == 3 && digits > 0 && value < 256
 }
-
-func equalFold(b []byte, s string) bool { return bytes.EqualFold(b, []byte(s)) }

@@ -218,13 +218,13 @@ func (h *Head) note(f exchange.Field) bool {
 		}
 		return false
 	case "te":
-		if !equalFold(f.Value, "trailers") {
+		if !exchange.EqualFold(f.Value, "trailers") {
 			h.bad("the TE %.60q is not \"trailers\"", f.Value)
 		}
 		h.req.TrailersOK = true
 		return false
 	case "expect":
-		h.Expect = equalFold(f.Value, "100-continue")
+		h.Expect = exchange.EqualFold(f.Value, "100-continue")
 		h.expectOther = !h.Expect
 	case "proxy":
 		return false
@@ -309,7 +309,7 @@ func (h *Head) target() {
 		h.bad("the :path %.60q is not a path", h.path)
 	case h.protocol != nil && (len(h.authority) == 0 || len(h.protocol) == 0):
 		h.bad("an extended CONNECT has no :authority or an empty :protocol")
-	case !equalFold(h.scheme, "http") && !equalFold(h.scheme, "https"):
+	case !exchange.EqualFold(h.scheme, "http") && !exchange.EqualFold(h.scheme, "https"):
 		h.fail(http.StatusBadRequest, "the :scheme %.60q is not served", h.scheme)
 	}
 	req.Target = h.path

@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/units"
+	wire "rickhouse/internal/wire/http1"
 )
 
 // conditions are those that few routes have.
@@ -146,8 +147,8 @@ func formEqual(b []byte, s string) bool {
 		switch {
 		case c == '+':
 			c = ' '
-		case c == '%' && i+2 < len(b) && hexValue(b[i+1]) >= 0 && hexValue(b[i+2]) >= 0:
-			c = byte(hexValue(b[i+1])<<4 | hexValue(b[i+2]))
+		case c == '%' && i+2 < len(b) && wire.HexValue(b[i+1]) >= 0 && wire.HexValue(b[i+2]) >= 0:
+			c = byte(wire.HexValue(b[i+1])<<4 | wire.HexValue(b[i+2]))
 			i += 2
 		}
 		if n == len(s) || s[n] != c {
@@ -156,16 +157,4 @@ func formEqual(b []byte, s string) bool {
 		n++
 	}
 	return n == len(s)
-}
-
-func hexValue(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }

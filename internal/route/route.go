@@ -234,23 +234,7 @@ func (h *host) matches(b []byte) bool {
 	}
 	if h.wild {
 		dot := len(b) - len(h.name) - 1
-		return dot > 0 && b[dot] == '.' && equalFold(b[dot+1:], h.name)
+		return dot > 0 && b[dot] == '.' && exchange.EqualFold(b[dot+1:], h.name)
 	}
-	return equalFold(b, h.name)
-}
-
-// equalFold compares b in lower case (ASCII) with s, which is in lower case.
-func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != s[i] {
-			return false
-		}
-	}
-	return true
+	return exchange.EqualFold(b, h.name)
 }

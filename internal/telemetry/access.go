@@ -148,15 +148,3 @@ func took(s *exchange.Stats) (total, queued int64) {
 	}
 	return total, queued
 }
-
-func protocol(v exchange.Version) string {
-	switch v {
-	case exchange.HTTP10:
-		return "HTTP/1.0"
-	case exchange.HTTP2:
-		return "HTTP/2.0"
-	case exchange.HTTP3:
-		return "HTTP/3.0"
-	}
-	return "HTTP/1.1"
-}

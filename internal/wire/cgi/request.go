@@ -42,7 +42,7 @@ func (w *Writer) Request(r *exchange.Request, mount, uri []byte, length int64) {
 	}
 	w.text("GATEWAY_INTERFACE", "CGI/1.1")
 	w.text("SERVER_SOFTWARE", w.Software)
-	w.text("SERVER_PROTOCOL", protocolOf(r.Version))
+	w.text("SERVER_PROTOCOL", r.Version.String())
 	w.Add("REQUEST_METHOD", r.Method)
 	w.Add("QUERY_STRING", r.Query)
 	w.Add("REQUEST_URI", uri)
@@ -56,18 +56,6 @@ func (w *Writer) Request(r *exchange.Request, mount, uri []byte, length int64) {
 }
 
 func (w *Writer) text(name, value string) { w.Add(name, []byte(value)) }
-
-func protocolOf(v exchange.Version) string {
-	switch v {
-	case exchange.HTTP10:
-		return "HTTP/1.0"
-	case exchange.HTTP2:
-		return "HTTP/2.0"
-	case exchange.HTTP3:
-		return "HTTP/3.0"
-	}
-	return "HTTP/1.1"
-}
 
 // path gives what says where the request goes.
 func (w *Writer) path(r *exchange.Request, mount []byte) {

@@ -222,19 +222,19 @@ func (p *ResponseParser) note(f exchange.Field, res *exchange.Response) (keep bo
 		return true, nil
 	}
 	switch {
-	case foldEqual(f.Name, "content-length"):
+	case exchange.EqualFold(f.Name, "content-length"):
 		p.lengths++
 		n, err := ParseLength(f.Value)
 		if err != nil {
 			return false, invalid("%s", err.Reason)
 		}
 		res.ContentLength = n
-	case foldEqual(f.Name, "transfer-encoding"):
+	case exchange.EqualFold(f.Name, "transfer-encoding"):
 		p.codings++
-		if !foldEqual(f.Value, "chunked") {
+		if !exchange.EqualFold(f.Value, "chunked") {
 			return false, invalid("the Transfer-Encoding is %.40q, not \"chunked\" alone", f.Value)
 		}
-	case foldEqual(f.Name, "connection"):
+	case exchange.EqualFold(f.Name, "connection"):
 		p.connection = append(p.connection, f.Value)
 		p.options(f.Value)
 	}
@@ -246,11 +246,11 @@ func (p *ResponseParser) options(list []byte) {
 		var option []byte
 		option, list = nextElement(list)
 		switch {
-		case foldEqual(option, "close"):
+		case exchange.EqualFold(option, "close"):
 			p.close = true
-		case foldEqual(option, "keep-alive"):
+		case exchange.EqualFold(option, "keep-alive"):
 			p.keepAlive = true
-		case foldEqual(option, "upgrade"):
+		case exchange.EqualFold(option, "upgrade"):
 			p.namesUpgrade = true
 		case len(option) > 0:
 			p.others = true
@@ -299,7 +299,7 @@ func (p *ResponseParser) endToEnd(fields []exchange.Field) []exchange.Field {
 }
 
 func (p *ResponseParser) nominated(name []byte) bool {
-	if foldEqual(name, "upgrade") {
+	if exchange.EqualFold(name, "upgrade") {
 		return false
 	}
 	for _, list := range p.connection {

@@ -34,7 +34,7 @@ var class = func() (t [256]uint8) {
 		if isAlnum(byte(c)) {
 			t[c] |= inHost
 		}
-		if hexValue(byte(c)) >= 0 {
+		if HexValue(byte(c)) >= 0 {
 			t[c] |= inAddr
 		}
 	}
@@ -53,8 +53,8 @@ func isAlnum(c byte) bool {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// hexValue is the value of a hexadecimal digit, or -1.
-func hexValue(c byte) int {
+// HexValue is the value of a hexadecimal digit, or -1.
+func HexValue(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':
 		return int(c - '0')
@@ -104,22 +104,6 @@ func isToken(b []byte) bool {
 		}
 	}
 	return len(b) > 0
-}
-
-// foldEqual reports whether b is s, which is in lower case, ignoring ASCII case.
-func foldEqual(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != s[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // trim removes spaces and tabs from both ends.

@@ -131,7 +131,7 @@ func (c *Chunked) octet(b byte) *exchange.Error {
 }
 
 func (c *Chunked) sizeOctet(b byte) *exchange.Error {
-	if v := hexValue(b); v >= 0 {
+	if v := HexValue(b); v >= 0 {
 		c.digits++
 		if c.digits > 16 || c.left > math.MaxInt64>>4 {
 			return bad("the size of a chunk is too large")

@@ -116,7 +116,7 @@ func (f *framing) note(field exchange.Field, req *exchange.Request) (keep bool, 
 		f.upgrade, f.upgradeAt = field, len(req.Fields)
 		return false, nil
 	case "expect":
-		if foldEqual(field.Value, "100-continue") {
+		if exchange.EqualFold(field.Value, "100-continue") {
 			f.expect = true
 		} else {
 			f.expectOther = true
@@ -133,13 +133,13 @@ func (f *framing) connection(value []byte) {
 		var option []byte
 		option, list = nextElement(list)
 		switch {
-		case foldEqual(option, "close"):
+		case exchange.EqualFold(option, "close"):
 			f.close = true
-		case foldEqual(option, "keep-alive"):
+		case exchange.EqualFold(option, "keep-alive"):
 			f.keepAlive = true
-		case foldEqual(option, "upgrade"):
+		case exchange.EqualFold(option, "upgrade"):
 			f.namesUpgrade = true
-		case len(option) > 0 && !foldEqual(option, "te"):
+		case len(option) > 0 && !exchange.EqualFold(option, "te"):
 			others = true
 		}
 	}
@@ -181,7 +181,7 @@ func forAll(name []byte) bool {
 func listHas(list []byte, name string) bool {
 	for len(list) > 0 {
 		var element []byte
-		if element, list = nextElement(list); foldEqual(element, name) {
+		if element, list = nextElement(list); exchange.EqualFold(element, name) {
 			return true
 		}
 	}
@@ -289,20 +289,20 @@ func (f *framing) decideCoding(req *exchange.Request) *exchange.Error {
 		return bad("there is a Transfer-Encoding in HTTP/1.0")
 	case f.codings > 1:
 		return bad("there is more than one Transfer-Encoding field")
-	case foldEqual(f.coding, "chunked"):
+	case exchange.EqualFold(f.coding, "chunked"):
 		return nil
 	case len(f.coding) == 0:
 		return bad("the Transfer-Encoding is empty")
 	}
 	list, last, chunked, others := f.coding, []byte(nil), 0, 0
 	for len(list) > 0 {
-		if last, list = nextElement(list); foldEqual(last, "chunked") {
+		if last, list = nextElement(list); exchange.EqualFold(last, "chunked") {
 			chunked++
 		} else {
 			others++
 		}
 	}
-	if chunked > 1 || chunked == 1 && (others == 0 || !foldEqual(last, "chunked")) {
+	if chunked > 1 || chunked == 1 && (others == 0 || !exchange.EqualFold(last, "chunked")) {
 		return fail(http.StatusBadRequest, "the Transfer-Encoding %.60q is not \"chunked\" alone", f.coding)
 	}
 	return fail(http.StatusNotImplemented, "the Transfer-Encoding %.60q is not served", f.coding)

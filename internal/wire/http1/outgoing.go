@@ -44,7 +44,7 @@ func AppendRequest(dst []byte, r *Outgoing) ([]byte, error) {
 	dst = append(dst, '\r', '\n')
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		if kind := Classify(f.Name); kind == HopField || kind == UpgradeField || foldEqual(f.Name, "host") {
+		if kind := Classify(f.Name); kind == HopField || kind == UpgradeField || exchange.EqualFold(f.Name, "host") {
 			continue
 		}
 		if !isToken(f.Name) || valueEnd(f.Value, 0) < len(f.Value) {

@@ -236,7 +236,7 @@ func Classify(name []byte) FieldKind {
 }
 
 func is(name []byte, s string, kind FieldKind) FieldKind {
-	if foldEqual(name, s) {
+	if exchange.EqualFold(name, s) {
 		return kind
 	}
 	return PlainField

@@ -78,9 +78,9 @@ func authorityForm(req *exchange.Request) *exchange.Error {
 func absoluteForm(req *exchange.Request) ([]byte, *exchange.Error) {
 	t := req.Target
 	switch {
-	case len(t) > 7 && foldEqual(t[:7], "http://"):
+	case len(t) > 7 && exchange.EqualFold(t[:7], "http://"):
 		t = t[7:]
-	case len(t) > 8 && foldEqual(t[:8], "https://"):
+	case len(t) > 8 && exchange.EqualFold(t[:8], "https://"):
 		t = t[8:]
 	default:
 		return nil, bad("the target is neither a path nor an http or https URI")
@@ -112,7 +112,7 @@ func splitAuthority(b []byte) (host, port []byte, ok bool) {
 			switch {
 			case class[b[i]]&inHost != 0:
 				i++
-			case b[i] == '%' && i+2 < len(b) && hexValue(b[i+1]) >= 0 && hexValue(b[i+2]) >= 0:
+			case b[i] == '%' && i+2 < len(b) && HexValue(b[i+1]) >= 0 && HexValue(b[i+2]) >= 0:
 				i += 3
 			default:
 				return nil, nil, false
@@ -155,10 +155,10 @@ func (p *Parser) path(req *exchange.Request, seen uint8) *exchange.Error {
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {
-			if i+2 >= len(raw) || hexValue(raw[i+1]) < 0 || hexValue(raw[i+2]) < 0 {
+			if i+2 >= len(raw) || HexValue(raw[i+1]) < 0 || HexValue(raw[i+2]) < 0 {
 				return bad("the path holds a \"%\" without two hexadecimal digits")
 			}
-			c = byte(hexValue(raw[i+1])<<4 | hexValue(raw[i+2]))
+			c = byte(HexValue(raw[i+1])<<4 | HexValue(raw[i+2]))
 			if c == 0 {
 				return bad("the path holds %00")
 			}

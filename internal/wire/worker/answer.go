@@ -185,31 +185,17 @@ var tokenOctets = func() (t [256]bool) {
 func ofConnection(name []byte) bool {
 	switch len(name) {
 	case 2:
-		return foldEqual(name, "te")
+		return exchange.EqualFold(name, "te")
 	case 7:
-		return foldEqual(name, "trailer") || foldEqual(name, "upgrade")
+		return exchange.EqualFold(name, "trailer") || exchange.EqualFold(name, "upgrade")
 	case 10:
-		return foldEqual(name, "connection") || foldEqual(name, "keep-alive")
+		return exchange.EqualFold(name, "connection") || exchange.EqualFold(name, "keep-alive")
 	case 14:
-		return foldEqual(name, "content-length")
+		return exchange.EqualFold(name, "content-length")
 	case 16:
-		return foldEqual(name, "proxy-connection")
+		return exchange.EqualFold(name, "proxy-connection")
 	case 17:
-		return foldEqual(name, "transfer-encoding")
+		return exchange.EqualFold(name, "transfer-encoding")
 	}
 	return false
-}
-
-// foldEqual compares octets without regard to ASCII case; lower is lower case.
-func foldEqual(s []byte, lower string) bool {
-	for i := range len(lower) {
-		b := s[i]
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		if b != lower[i] {
-			return false
-		}
-	}
-	return true
 }
