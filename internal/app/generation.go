@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"rickhouse/internal/back/forward"
+	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/config"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/route"
@@ -22,6 +23,7 @@ type generation struct {
 	files   contents // of what routes name, as they were read
 
 	routes    map[string]bool // the identities of all
+	proxies   map[string]*proxy.Proxy
 	inventory inventory
 }
 
@@ -29,7 +31,7 @@ type generation struct {
 // generation of now that are as cfg has them are taken over; the others are
 // started. What was made is in the generation even if there is an error.
 func (s *server) newGeneration(cfg config.Server) (*generation, error) {
-	g := &generation{cfg: cfg, files: routeContents(cfg), routes: map[string]bool{}, inventory: inventory{}}
+	g := &generation{cfg: cfg, files: routeContents(cfg), routes: map[string]bool{}, proxies: map[string]*proxy.Proxy{}, inventory: inventory{}}
 	for _, c := range cfg.Routes {
 		g.routes[identity(c.Config)] = true
 	}
@@ -86,6 +88,7 @@ func (g *generation) app(name string) exchange.Handler {
 // use has g answer from now on, on every lane. What answered before is retired
 // when nothing uses it any more.
 func (s *server) use(g *generation) {
+	g.begin()
 	sg := supervise.NewGeneration(g.router, len(s.lanes)+1, s.useForward(g, func() {
 		s.events.post(event{kind: unused, generation: g})
 	}))

@@ -16,9 +16,11 @@ type part struct {
 	value any
 	users int         // generations it belongs to
 	last  *generation // the one that has taken it last
-	// drain, if not nil, has it end what goes on for ever; it is called when no
-	// generation needs it for what is new. close, if not nil, is called when none
+	// begin, if not nil, is called once, when the first generation that has it comes
+	// into use. drain, if not nil, has it end what goes on for ever; it is called when
+	// no generation needs it for what is new. close, if not nil, is called when none
 	// has it any more.
+	begin func()
 	drain func()
 	close func() error
 }
@@ -90,6 +92,16 @@ func (s *server) keep(g *generation, route string) chain.Keep {
 			return p, nil
 		})
 		return v
+	}
+}
+
+// begin has the parts of g that are new do what they do by themselves.
+func (g *generation) begin() {
+	for _, p := range g.parts {
+		if p.begin != nil {
+			p.begin()
+			p.begin = nil
+		}
 	}
 }
 

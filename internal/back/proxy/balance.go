@@ -89,24 +89,23 @@ func (c *chooser) choose(peers []*peer) *peer {
 // roundRobin spreads the turns of each peer evenly, by weight: everyone gains its
 // share, and who has most goes first and pays for all.
 func (c *chooser) roundRobin(peers []*peer) *peer {
-	var best *pool
-	total := 0
+	var best *peer
+	i, total := c.sh.index, 0
 	for _, p := range peers {
 		if !c.candidate(p) {
 			continue
 		}
-		pool, share := &p.pools[c.sh.index], p.share(c.now)
+		share := p.share(c.now)
 		total += share
-		pool.turn += share
-		if best == nil || pool.turn > best.turn {
-			best = pool
+		p.turns[i] += share
+		if best == nil || p.turns[i] > best.turns[i] {
+			best = p
 		}
 	}
-	if best == nil {
-		return nil
+	if best != nil {
+		best.turns[i] -= total
 	}
-	best.turn -= total
-	return best.peer
+	return best
 }
 
 // load compares peers by their requests under way, this one included.

@@ -39,6 +39,7 @@ func newThrough(t testing.TB, content int) *through {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	d.Open(p, front.Config{}, t.TempDir()+"/f")
 	q := &through{
 		client:  d.Dial(),

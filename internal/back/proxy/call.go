@@ -165,6 +165,7 @@ func (w *call) waited() {
 // send sends the request by c, which is free.
 func (w *call) send(c *conn) {
 	s, x := w.sh, w.x
+	c.passTo(s)
 	w.c, c.call, c.state = c, w, busy
 	c.wrote, c.heard, c.paused, c.since = false, false, false, s.l.Now()
 	r, err := s.builder.build(x, w.peer.authority, w.expecting)

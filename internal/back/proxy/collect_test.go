@@ -36,6 +36,7 @@ func startSpooling(t *testing.T, cfg Config) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.proxy.Begin()
 	e.Open(e.proxy, frontConfig(), "")
 	return e
 }

@@ -58,10 +58,17 @@ type connTimeout conn
 func (t *connTimeout) Run() { (*conn)(t).timedOut() }
 
 func (p *pool) newConn(w *call) *conn {
-	c := &conn{sh: p.sh, pool: p, codec: p.peer.protocol.codec(), call: w}
+	c := &conn{sh: w.sh, pool: p, codec: p.at.protocol.codec(), call: w}
 	c.timer.Task = (*connTimeout)(c)
-	p.sh.conns[c] = struct{}{}
+	w.sh.conns[c] = struct{}{}
 	return c
+}
+
+// passTo makes c one of the connections of s, which is on the same loop.
+func (c *conn) passTo(s *shard) {
+	delete(c.sh.conns, c)
+	c.sh = s
+	s.conns[c] = struct{}{}
 }
 
 // made is called when the connection is there.

@@ -22,7 +22,7 @@ func (c *conn) dial() {
 	c.since = c.sh.l.Now()
 	c.begun = c.since
 	c.arm()
-	if !raw || c.pool.peer.tls != nil {
+	if !raw || c.pool.at.tls != nil {
 		c.dialAside()
 		return
 	}
@@ -31,7 +31,7 @@ func (c *conn) dial() {
 
 // connect begins the connection on the loop.
 func (c *conn) connect() {
-	s, made, tryAgain, err := connect(c.sh.l, c.pool.peer.addr, c)
+	s, made, tryAgain, err := connect(c.sh.l, c.pool.at.addr, c)
 	switch {
 	case tryAgain:
 		// Its own timer is the connection's, which runs.
@@ -56,10 +56,10 @@ func (c *conn) connect() {
 func (c *conn) dialAside() {
 	ctx, cancel := context.WithTimeout(context.Background(), c.sh.p.cfg.ConnectTimeout)
 	c.cancel = cancel
-	p, l := c.pool.peer, c.sh.l
+	e, l := c.pool.at, c.sh.l
 	go func() {
 		defer cancel()
-		nc, err := dial(ctx, p)
+		nc, err := dial(ctx, e.addr, e.tls)
 		l.Post(exchange.TaskFunc(func() {
 			switch {
 			case c.state != connecting && err == nil:
@@ -78,17 +78,17 @@ func (c *conn) dialAside() {
 	}()
 }
 
-// dial connects to p, with TLS if it has that.
-func dial(ctx context.Context, p *peer) (net.Conn, error) {
+// dial connects to an address, with TLS if there is how.
+func dial(ctx context.Context, to address, how *tls.Config) (net.Conn, error) {
 	var d net.Dialer
-	nc, err := d.DialContext(ctx, p.addr.network(), p.addr.text())
+	nc, err := d.DialContext(ctx, to.network(), to.text())
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if p.tls == nil {
+	if how == nil {
 		return nc, nil
 	}
-	secure := tls.Client(nc, p.tls)
+	secure := tls.Client(nc, how)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", explain(err, "HTTP/1.1", "h2:// in place of https://"))

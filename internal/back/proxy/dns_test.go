@@ -176,6 +176,7 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.Begin()
 		time.Sleep(131 * time.Second)
 		synctest.Wait()
 		if err := p.Close(); err != nil {
@@ -206,6 +207,7 @@ func TestServicesFromDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	defer p.Close()
 	e.proxy = p
 	e.Open(p, frontConfig(), "")

@@ -11,6 +11,11 @@
 // are atomic. An Exchange whose Executor is no loop (HTTP/3) gets a second one on a
 // loop to stand for it (far).
 //
+// Connections, and what is known of an address, are an endpoint's. The Proxy of the
+// next configuration takes it over (Parts.Before), with peers of its own, which have
+// names, weights and turns. An endpoint ends with its last peer, a connection with its
+// shard or, where it rests, with the endpoint.
+//
 // What is spoken to an upstream is a protocol; its codec, which is pure, turns a
 // request into octets and octets into events of an answer.
 //

@@ -17,11 +17,16 @@ import (
 func (p *Proxy) protocolOf(scheme string) protocol {
 	switch scheme {
 	case "uwsgi", "fastcgi", "scgi":
-		g := newGateway(scheme, cgi.Script{Root: p.cfg.ScriptRoot, Index: p.cfg.ScriptIndex, Extension: p.cfg.ScriptExtension})
+		g := newGateway(scheme, p.script())
 		g.keep = p.cfg.FastCGIKeepConn
 		return g
 	}
 	return newHTTP1()
+}
+
+// script says which scripts upstreams are to run.
+func (p *Proxy) script() cgi.Script {
+	return cgi.Script{Root: p.cfg.ScriptRoot, Index: p.cfg.ScriptIndex, Extension: p.cfg.ScriptExtension}
 }
 
 // software is what upstreams are told that we are.

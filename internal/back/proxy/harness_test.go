@@ -36,6 +36,7 @@ func start(t *testing.T, cfg Config, loops ...int) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	e.proxy = p
 	e.Open(p, front.Config{}, "")
 	return e

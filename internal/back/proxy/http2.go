@@ -33,7 +33,7 @@ func (p *Proxy) openHTTP2(u *upstream, addr address) *multiplexed {
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
 			defer cancel()
-			return dial(ctx, &peer{addr: addr})
+			return dial(ctx, addr, nil)
 		},
 	}
 	m := &multiplexed{scheme: "http", authority: u.authority(), write: "http:// in place of h2c://"}

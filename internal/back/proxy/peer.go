@@ -1,45 +1,28 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"log/slog"
 	"sync/atomic"
 	"time"
 )
 
-// A peer is one address of an upstream. It is shared by all loops: what changes is
-// atomic, but for the pools, each of which is its shard's.
+// A peer is one address of an upstream, as one Proxy uses it. It is shared by all
+// loops: what changes is atomic, but for the turns, each of which is its shard's.
 type peer struct {
+	*endpoint
 	cfg       *Config
 	log       *slog.Logger
 	name      string // for logs: the upstream as it was written, and the address if that says more
-	addr      address
 	weight    int
 	backup    bool
-	protocol  protocol
-	tls       *tls.Config  // nil for none
-	http2     *multiplexed // what speaks in place of protocol; nil for none
 	authority []byte
 	seed      uint64 // of its place among consistent hashes
 	token     []byte // what a client's cookie says of it
-	pools     []pool
+	turns     []int  // of round robin, one a loop
 
-	active  atomic.Int64 // requests under way
-	open    atomic.Int64 // connections, and those that are being made
-	waiting atomic.Int64 // requests that wait for a connection
-
-	health
-}
-
-// health is what is known of how well a peer does. Times are on the loops' clock.
-type health struct {
-	fails     atomic.Int32 // failures in a row
-	ejections atomic.Int32 // in a row
-	until     atomic.Int64 // left alone until then; 0 if it is not
-	trying    atomic.Bool  // one request finds out how it does now
-	recovered atomic.Int64 // when it came back, for the slow start; 0 for long ago
-	sick      atomic.Bool  // by active checks
-	removed   atomic.Bool  // DNS no longer knows it
+	sick    *atomic.Bool // that of health if this Proxy checks it
+	removed atomic.Bool  // DNS no longer knows it
+	left    atomic.Bool  // it gets no request any more
 }
 
 // maxEjection is how many times eject_time an ejection grows to.
@@ -53,7 +36,7 @@ func (p *peer) available(now int64) (ok, trial bool) {
 	}
 	until := p.until.Load()
 	switch {
-	case until == 0:
+	case until == 0 || p.cfg.MaxFails < 0: // another Proxy may leave it alone
 		return true, false
 	case now < until:
 		return false, false
@@ -68,6 +51,10 @@ func (p *peer) share(now int64) int {
 	at := p.recovered.Load()
 	if at == 0 || p.cfg.SlowStart == 0 {
 		return w
+	}
+	if at == firstUse {
+		p.recovered.CompareAndSwap(at, now)
+		at = now
 	}
 	passed := now - at
 	if passed >= int64(p.cfg.SlowStart) {

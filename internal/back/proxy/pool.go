@@ -1,13 +1,16 @@
 package proxy
 
-import "rickhouse/internal/exchange"
+import (
+	"rickhouse/internal/exchange"
+	"rickhouse/internal/loop"
+)
 
-// pool holds the connections of one loop to one peer, and the requests that wait
-// for one there.
+// pool holds the connections of one loop to one endpoint, and the requests that wait
+// for one there: those of all shards of the loop that have it.
 type pool struct {
-	sh   *shard
-	peer *peer
-	turn int // of round robin
+	l  *loop.Loop
+	at *endpoint
+	sh *shard // of the Proxy in use: it has what rests, and the bounds are its
 
 	idle  []*conn // the one used last is the last
 	queue []*call // waits, oldest first
@@ -37,13 +40,25 @@ func (p *pool) put(c *conn) {
 		w.send(c)
 		return
 	}
-	sh := p.sh
-	if sh.draining || p.peer.removed.Load() || len(p.idle) >= sh.p.cfg.Keepalive || p.peer.waiting.Load() > 0 {
+	if p.at.unused.Load() || len(p.idle) >= p.sh.p.cfg.Keepalive || p.at.waiting.Load() > 0 {
 		c.close(false)
 		return
 	}
+	c.passTo(p.sh)
 	p.idle = append(p.idle, c)
 	c.rest()
+}
+
+// passTo gives what rests to the shard of another Proxy, as far as that wants it.
+func (p *pool) passTo(s *shard) {
+	p.sh = s
+	for len(p.idle) > max(0, s.p.cfg.Keepalive) {
+		p.idle[0].close(false)
+	}
+	for _, c := range p.idle {
+		c.passTo(s)
+		c.arm()
+	}
 }
 
 // remove takes c out of the idle ones.
@@ -61,8 +76,8 @@ func (p *pool) remove(c *conn) {
 // reserve takes a place among the connections that the peer may have.
 func (p *pool) reserve() bool {
 	limit := int64(p.sh.p.cfg.MaxConnections)
-	if n := p.peer.open.Add(1); limit > 0 && n > limit {
-		p.peer.open.Add(-1)
+	if n := p.at.open.Add(1); limit > 0 && n > limit {
+		p.at.open.Add(-1)
 		return false
 	}
 	return true
@@ -71,14 +86,14 @@ func (p *pool) reserve() bool {
 // closed is told that a connection has gone: there is room for another one, which
 // somebody may wait for, here or on another loop.
 func (p *pool) closed() {
-	p.peer.open.Add(-1)
-	if p.peer.waiting.Load() == 0 {
+	p.at.open.Add(-1)
+	if p.at.waiting.Load() == 0 {
 		return
 	}
-	p.sh.l.Defer(exchange.TaskFunc(p.serveWaiting))
-	for i := range p.peer.pools {
-		if o := &p.peer.pools[i]; o != p {
-			o.sh.l.Post(exchange.TaskFunc(o.serveWaiting))
+	p.l.Defer(exchange.TaskFunc(p.serveWaiting))
+	for i := range p.at.pools {
+		if o := &p.at.pools[i]; o != p {
+			o.l.Post(exchange.TaskFunc(o.serveWaiting))
 		}
 	}
 }
@@ -93,15 +108,15 @@ func (p *pool) serveWaiting() {
 
 // wait has w wait for a connection, or reports that too many do.
 func (p *pool) wait(w *call) bool {
-	if p.peer.waiting.Add(1) > int64(p.sh.p.cfg.Queue) {
-		p.peer.waiting.Add(-1)
+	if p.at.waiting.Add(1) > int64(p.sh.p.cfg.Queue) {
+		p.at.waiting.Add(-1)
 		return false
 	}
 	p.queue = append(p.queue, w)
-	p.sh.l.Defer(exchange.TaskFunc(p.serveWaiting)) // one may have gone just before
-	for i := range p.peer.pools {
-		if o := &p.peer.pools[i]; o != p {
-			o.sh.l.Post(exchange.TaskFunc(o.yield))
+	p.l.Defer(exchange.TaskFunc(p.serveWaiting)) // one may have gone just before
+	for i := range p.at.pools {
+		if o := &p.at.pools[i]; o != p {
+			o.l.Post(exchange.TaskFunc(o.yield))
 		}
 	}
 	return true
@@ -110,7 +125,7 @@ func (p *pool) wait(w *call) bool {
 // yield closes the connection that has been idle for longest, as somebody waits for
 // its place on another loop.
 func (p *pool) yield() {
-	if len(p.idle) > 0 && p.peer.waiting.Load() > int64(len(p.queue)) {
+	if len(p.idle) > 0 && p.at.waiting.Load() > int64(len(p.queue)) {
 		p.idle[0].close(false)
 	}
 }
@@ -132,9 +147,9 @@ func (p *pool) leave(w *call) {
 			copy(p.queue[i:], p.queue[i+1:])
 			p.queue[len(p.queue)-1] = nil
 			p.queue = p.queue[:len(p.queue)-1]
-			p.peer.waiting.Add(-1)
+			p.at.waiting.Add(-1)
 			w.queued = false
-			p.sh.l.StopTimer(&w.timer)
+			p.l.StopTimer(&w.timer)
 			return
 		}
 	}

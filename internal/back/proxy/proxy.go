@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,10 @@ type Parts struct {
 	// Loops are all event loops that serve. Its connections live on them.
 	Loops []*loop.Loop
 	Log   *slog.Logger
+	// Before, if not nil, is the Proxy on the same Loops whose place this one takes: what
+	// is known of an address, and connections that can be used, pass to this one; so do
+	// answers of DNS. It is not closed yet.
+	Before *Proxy
 	// Store takes request content that is taken in before it is passed on, Memory
 	// octets of which stay in memory. With none it always streams.
 	Store  *spool.Store
@@ -37,7 +42,12 @@ type Proxy struct {
 	shards []*shard
 	next   atomic.Uint32 // shard for an Exchange whose Executor is no loop
 	closed atomic.Bool
-	tls    *tls.Config
+
+	tls       *tls.Config
+	tlsFiles  [sha256.Size]byte // the digest of what it was made of
+	endpoints *endpoints        // those of all Proxies that follow one another
+	number    int               // of this one among them
+	resolver  *resolver
 
 	unresolved atomic.Bool     // names have not been looked up yet
 	stop       context.Context // of workers
@@ -57,14 +67,20 @@ type Proxy struct {
 	hashKind, hashName string
 }
 
-// New makes a Proxy, or says what is wrong with cfg.
+// New makes a Proxy, or says what is wrong with cfg. It does nothing by itself before
+// Begin; Close gives back what it has.
 func New(cfg Config, parts Parts) (*Proxy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, expect: expectTime, store: parts.Store, memory: min(parts.Memory, maxReplay)}
 	p.stop, p.stopNow = context.WithCancel(context.Background())
-	p.sticky = newStickiness(&p.cfg)
+	p.endpoints = &endpoints{all: map[link]*endpoint{}}
+	if parts.Before != nil {
+		p.endpoints = parts.Before.endpoints
+	}
+	p.number = p.endpoints.number()
+	p.sticky = newStickiness(&p.cfg, parts.Before)
 	if p.cfg.NoAnswerBuffer {
 		p.window = directWindow
 	}
@@ -83,37 +99,33 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 		p.shards = append(p.shards, p.newShard(l, i))
 	}
 	var err error
-	if p.tls, err = p.cfg.clientTLS(); err != nil {
+	if p.tls, p.tlsFiles, err = p.cfg.clientTLS(); err != nil {
 		return nil, err
 	}
 	if parts.lookup == nil {
 		var d net.Dialer
 		parts.lookup = dialer(d.DialContext).lookUp
 	}
-	if err := p.openPeers(parts.lookup); err != nil {
+	p.resolver = &resolver{p: p, lookup: parts.lookup}
+	if err := p.resolver.open(parts.Before); err != nil {
 		return nil, err
-	}
-	if p.cfg.HealthPath != "" {
-		p.workers.Go((&watch{p: p}).run)
 	}
 	return p, nil
 }
 
-func (p *Proxy) newPeer(u *upstream, r record, name string) *peer {
-	peer := &peer{
-		cfg: &p.cfg, log: p.log, name: name, addr: r.addr, weight: r.weight, backup: r.backup,
-		protocol: p.protocolOf(u.scheme), authority: []byte(u.authority()), seed: hashOf([]byte(r.addr.String())),
+// Begin has names looked up and upstreams checked, and takes over what rests of the
+// Proxy before. It is called once, when requests come or are about to; that Proxy is
+// drained after it.
+func (p *Proxy) Begin() {
+	for _, peer := range *p.peers.Load() {
+		p.adopt(peer)
 	}
-	if u.scheme == "https" {
-		peer.tls = p.tlsFor(u)
+	if p.resolver.names() {
+		p.workers.Go(p.resolver.run)
 	}
-	peer.http2 = p.openHTTP2(u, r.addr)
-	peer.token = p.sticky.token(r.addr)
-	peer.pools = make([]pool, len(p.shards))
-	for i, s := range p.shards {
-		peer.pools[i].sh, peer.pools[i].peer = s, peer
+	if p.cfg.HealthPath != "" {
+		p.workers.Go((&watch{p: p}).run)
 	}
-	return peer
 }
 
 // Serve implements exchange.Handler.
@@ -134,10 +146,14 @@ func (p *Proxy) Serve(x *exchange.Exchange) {
 }
 
 // Drain ends what would not end by itself: connections that rest are closed, now and
-// when they become free, and tunnels. Requests go on. It may be called from any
-// goroutine, and returns before that is done.
+// when they become free, unless the Proxy that takes its place has use for them, and
+// tunnels. Requests go on. It may be called from any goroutine, and returns before
+// that is done.
 func (p *Proxy) Drain() {
 	p.stopNow()
+	for _, peer := range *p.peers.Load() {
+		p.leave(peer)
+	}
 	p.each((*shard).drain)
 }
 
@@ -148,7 +164,8 @@ func (p *Proxy) Close() error {
 	p.stopNow()
 	p.workers.Wait()
 	for _, peer := range *p.peers.Load() {
-		if peer.http2 != nil {
+		p.leave(peer)
+		if p.endpoints.release(peer.endpoint) && peer.http2 != nil {
 			peer.http2.close()
 		}
 	}

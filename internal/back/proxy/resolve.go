@@ -3,10 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
-
-	"rickhouse/internal/exchange"
-	"rickhouse/internal/loop"
 )
 
 // A record is an address that a name stands for.
@@ -28,21 +27,35 @@ type place struct {
 	u      upstream
 	fixed  bool // there is nothing to look up
 	peers  []*peer
+	found  []record  // the last answer
 	due    time.Time // when it is looked up next
 	failed string    // the last error, or ""
 }
 
-// resolver keeps the peers of names as DNS has them. It is one goroutine's.
+// resolver keeps the peers of names as DNS has them. It is one goroutine's, but for
+// what mu guards.
 type resolver struct {
-	p      *Proxy
-	lookup lookup
-	places []*place // in the order of the upstreams
+	p       *Proxy
+	lookup  lookup
+	follows bool     // another Proxy
+	places  []*place // in the order of the upstreams
+
+	mu      sync.Mutex
+	answers map[string]resolved // by the upstream as it was written
 }
 
-// openPeers makes the peers of addresses, and has names looked up.
-func (p *Proxy) openPeers(find lookup) error {
-	r := &resolver{p: p, lookup: find}
-	names := 0
+// resolved is what DNS has said last of a name, and until when it holds.
+type resolved struct {
+	u       upstream
+	records []record
+	due     time.Time
+}
+
+// open makes the peers of addresses, and those of names that the Proxy before, which
+// may be nil, has looked up.
+func (r *resolver) open(before *Proxy) error {
+	p := r.p
+	r.follows, r.answers = before != nil, map[string]resolved{}
 	for _, text := range p.cfg.Upstreams {
 		u, err := parseUpstream(text)
 		if err != nil {
@@ -53,18 +66,46 @@ func (p *Proxy) openPeers(find lookup) error {
 		of := &place{u: u}
 		if addr, ok := u.fixed(); ok {
 			of.fixed = true
-			of.peers = append(of.peers, p.newPeer(&of.u, record{addr, u.weight, u.backup}, u.text))
-		} else {
-			names++
+			of.peers = append(of.peers, p.newPeer(&of.u, record{addr, u.weight, u.backup}, u.text, r.follows))
+		} else if before == nil || !r.inherit(of, before.resolver) {
+			p.unresolved.Store(true)
 		}
 		r.places = append(r.places, of)
 	}
 	r.publish()
-	if names > 0 {
-		p.unresolved.Store(true)
-		p.workers.Go(r.run)
-	}
 	return nil
+}
+
+// names reports whether there is anything to look up.
+func (r *resolver) names() bool {
+	return slices.ContainsFunc(r.places, func(of *place) bool { return !of.fixed })
+}
+
+// inherit gives a name the peers that another resolver knows, and reports whether it
+// knows any. They hold as long as they would have there.
+func (r *resolver) inherit(of *place, from *resolver) bool {
+	from.mu.Lock()
+	known, ok := from.answers[of.u.text]
+	from.mu.Unlock()
+	if !ok || of.u.srv && of.u.backup != known.u.backup {
+		return false // of a service DNS tells weights and backups
+	}
+	for _, rec := range known.records {
+		if !of.u.srv {
+			rec.weight, rec.backup = of.u.weight, of.u.backup
+		}
+		of.found = append(of.found, rec)
+	}
+	of.peers, of.due = r.peersOf(of, of.found), known.due
+	r.note(of)
+	return true
+}
+
+// note keeps what DNS has said of a name for a Proxy to come.
+func (r *resolver) note(of *place) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answers[of.u.text] = resolved{of.u, of.found, of.due}
 }
 
 // publish makes the peers known to all loops.
@@ -96,11 +137,14 @@ func (r *resolver) round() (next time.Time) {
 			continue
 		}
 		if !of.due.After(time.Now()) {
-			ttl := r.resolve(of)
+			ttl, known := r.resolve(of)
 			if ttl == 0 {
 				ttl = r.p.cfg.ResolveInterval
 			}
 			of.due = time.Now().Add(ttl)
+			if known {
+				r.note(of)
+			}
 		}
 		if next.IsZero() || of.due.Before(next) {
 			next = of.due
@@ -110,8 +154,8 @@ func (r *resolver) round() (next time.Time) {
 }
 
 // resolve brings the peers of a name up to date, and returns how long they hold, or 0.
-// Where it cannot be looked up they stay.
-func (r *resolver) resolve(of *place) time.Duration {
+// Where it cannot be looked up they stay, and known is false.
+func (r *resolver) resolve(of *place) (ttl time.Duration, known bool) {
 	ctx, cancel := context.WithTimeout(r.p.stop, resolveTimeout)
 	defer cancel()
 	records, ttl, err := r.lookup(ctx, &of.u)
@@ -123,41 +167,49 @@ func (r *resolver) resolve(of *place) time.Duration {
 			of.failed = text
 			r.p.log.Warn("an upstream's name cannot be looked up", "upstream", of.u.text, "error", err)
 		}
-		return 0
+		return 0, false
 	}
-	of.failed = ""
-	r.update(of, records)
-	return ttl
+	of.failed, of.found = "", records
+	r.update(of)
+	return ttl, true
 }
 
-// update gives a name the peers that records are about.
-func (r *resolver) update(of *place, records []record) {
-	before := of.peers
+// peersOf returns the peers that records are about: those of before, and new ones.
+func (r *resolver) peersOf(of *place, records []record) []*peer {
 	var now []*peer
-	changed := false
 	for _, rec := range records {
 		if find(now, rec) != nil {
 			continue
 		}
-		peer := find(before, rec)
+		peer := find(of.peers, rec)
 		if peer == nil {
-			changed = true
-			peer = r.p.newPeer(&of.u, rec, of.u.text+" ("+rec.addr.String()+")")
-			if len(before) > 0 {
-				peer.recovered.Store(loop.Monotonic())
-			}
+			peer = r.p.newPeer(&of.u, rec, of.u.text+" ("+rec.addr.String()+")", r.follows || len(of.peers) > 0)
 		}
 		now = append(now, peer)
 	}
-	if !changed && len(now) == len(before) {
+	return now
+}
+
+// update gives a name the peers that were found.
+func (r *resolver) update(of *place) {
+	before, now := of.peers, r.peersOf(of, of.found)
+	changed := len(now) != len(before)
+	for _, peer := range now {
+		if !slices.Contains(before, peer) {
+			changed = true
+			r.p.adopt(peer)
+		}
+	}
+	if !changed {
 		return
 	}
 	of.peers = now
 	r.publish()
 	r.p.log.Info("an upstream's addresses have changed", "upstream", of.u.text, "addresses", len(now))
 	for _, peer := range before {
-		if find(now, record{peer.addr, peer.weight, peer.backup}) == nil {
-			r.p.forget(peer)
+		if !slices.Contains(now, peer) {
+			peer.removed.Store(true)
+			r.p.leave(peer)
 		}
 	}
 }
@@ -170,15 +222,4 @@ func find(peers []*peer, rec record) *peer {
 		}
 	}
 	return nil
-}
-
-// forget ends the use of a peer: what is under way goes on.
-func (p *Proxy) forget(peer *peer) {
-	peer.removed.Store(true)
-	if peer.http2 != nil {
-		peer.http2.trip.CloseIdleConnections()
-	}
-	for i, s := range p.shards {
-		s.l.Post(exchange.TaskFunc(func() { peer.pools[i].close() }))
-	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,30 +13,34 @@ import (
 // sessions is how many TLS sessions are kept to be taken up again.
 const sessions = 64
 
-// clientTLS is how the Proxy speaks TLS to its upstreams, but for their names.
-func (c *Config) clientTLS() (*tls.Config, error) {
+// clientTLS is how the Proxy speaks TLS to its upstreams, but for their names, and the
+// digest of the certificates for it.
+func (c *Config) clientTLS() (*tls.Config, [sha256.Size]byte, error) {
 	t := &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, InsecureSkipVerify: c.NoVerify,
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
 	}
+	var files [sha256.Size]byte
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("upstream_ca: %w", err)
+			return nil, files, fmt.Errorf("upstream_ca: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("upstream_ca: %s holds no certificate", c.CA)
+			return nil, files, fmt.Errorf("upstream_ca: %s holds no certificate", c.CA)
 		}
+		files = sha256.Sum256(text)
 	}
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("upstream_cert: %w", err)
+			return nil, files, fmt.Errorf("upstream_cert: %w", err)
 		}
 		t.Certificates = []tls.Certificate{pair}
+		files = sha256.Sum256(slices.Concat(files[:], slices.Concat(pair.Certificate...)))
 	}
-	return t, nil
+	return t, files, nil
 }
 
 // CheckFiles reads the files that c names and reports what is wrong with them, as
@@ -44,7 +49,7 @@ func (c Config) CheckFiles() error {
 	if c.checkTLS() != nil {
 		return nil // which Validate reports
 	}
-	_, err := c.clientTLS()
+	_, _, err := c.clientTLS()
 	return err
 }
 

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"rickhouse/internal/loop"
 )
 
@@ -84,12 +86,9 @@ func (s *shard) free(w *call) {
 	}
 }
 
-// drain closes what is idle and ends tunnels; requests go on.
+// drain ends tunnels; requests go on.
 func (s *shard) drain() {
 	s.draining = true
-	for _, peer := range *s.p.peers.Load() {
-		peer.pools[s.index].close()
-	}
 	for w := range s.tunnels {
 		w.finished(false)
 	}
@@ -99,8 +98,10 @@ func (s *shard) drain() {
 func (s *shard) close() {
 	s.drain()
 	for _, peer := range *s.p.peers.Load() {
-		for pool := &peer.pools[s.index]; len(pool.queue) > 0; {
-			pool.queue[0].fail(errClosed)
+		for _, w := range slices.Clone(peer.pools[s.index].queue) {
+			if w.sh == s && w.queued {
+				w.fail(errClosed)
+			}
 		}
 	}
 	for c := range s.conns {

@@ -15,8 +15,13 @@ type stickiness struct {
 	secret []byte
 }
 
-func newStickiness(cfg *Config) stickiness {
+// newStickiness makes that of a Proxy; without a secret of its own it has that of the
+// one before, if that was made up, too.
+func newStickiness(cfg *Config, before *Proxy) stickiness {
 	s := stickiness{name: cfg.StickyCookie, secret: []byte(cfg.StickySecret)}
+	if len(s.secret) == 0 && before != nil && before.cfg.StickySecret == "" {
+		s.secret = before.sticky.secret
+	}
 	if len(s.secret) == 0 {
 		s.secret = make([]byte, sha256.Size)
 		_, _ = rand.Read(s.secret) // never fails

@@ -399,6 +399,7 @@ func TestAnotherExecutor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	e.Open(&elsewhere{p, newExecutor(t)}, frontConfig(), "")
 	body := strings.Repeat("0123456789", 100_000)
 	for range 3 {

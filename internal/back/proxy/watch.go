@@ -74,7 +74,7 @@ func (p *Proxy) check(peer *peer) error {
 	ctx, cancel := context.WithTimeout(p.stop, p.cfg.HealthTimeout)
 	defer cancel()
 	if _, speaks := peer.protocol.(*http1); !speaks || peer.http2 != nil {
-		c, err := dial(ctx, peer)
+		c, err := dial(ctx, peer.addr, peer.tls)
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (p *Proxy) check(peer *peer) error {
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, peer) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, peer.addr, peer.tls) },
 	}
 	host := p.cfg.Host
 	if host == "" {

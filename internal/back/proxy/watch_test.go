@@ -97,6 +97,7 @@ func TestNamesAreLookedUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	defer p.Close()
 	e.proxy = p
 	e.Open(p, frontConfig(), "")
@@ -136,6 +137,7 @@ func TestANameThatIsUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Begin()
 	defer p.Close()
 	e.Open(p, frontConfig(), "")
 	e.get("/").wantStatus(t, 503)
