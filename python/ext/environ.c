@@ -270,6 +270,15 @@ static PyObject *make_key(struct span name)
     return text;
 }
 
+/* What becomes of a field that comes again. */
+static int when_repeated(struct span lower)
+{
+    if (is(lower, "content-type") || is(lower, "content-length")) {
+        return FIRST_ONLY;
+    }
+    return is(lower, "cookie") ? JOIN_COOKIE : JOIN_COMMA;
+}
+
 static struct name *name_new(struct span lower, struct name **bucket)
 {
     struct name *name = PyMem_Calloc(1, sizeof *name + (size_t)lower.len);
@@ -283,11 +292,7 @@ static struct name *name_new(struct span lower, struct name **bucket)
         return NULL;
     }
     PyUnicode_InternInPlace(&name->key);
-    if (is(lower, "content-type") || is(lower, "content-length")) {
-        name->repeated = FIRST_ONLY;
-    } else if (is(lower, "cookie")) {
-        name->repeated = JOIN_COOKIE;
-    }
+    name->repeated = when_repeated(lower);
     name->odd = memchr(lower.at, '_', (size_t)lower.len) != NULL;
     name->len = (uint16_t)lower.len;
     memcpy(name->lower, lower.at, (size_t)lower.len);
@@ -334,7 +339,7 @@ static int join(PyObject *dict, PyObject *key, PyObject *value, int repeated)
 static int add_unknown(PyObject *dict, struct span lower, struct span text)
 {
     PyObject *key = make_key(lower), *value = key ? latin1(text) : NULL;
-    int result = value ? join(dict, key, value, JOIN_COMMA) : -1;
+    int result = value ? join(dict, key, value, when_repeated(lower)) : -1;
     Py_XDECREF(key);
     Py_XDECREF(value);
     return result;
