@@ -59,11 +59,11 @@ class File:
 
     async def take(self) -> Piece:
         at, n = self._at, min(PIECE, self._size - self._at)
-        self._at += n
         piece = self._read_now(at, n)
         if len(piece) < n:
             piece = await self._loop.run_in_executor(None, self._read, at, n)
-        return piece, at + n < self._size
+        self._at = at + n  # a receive that was cancelled has taken nothing
+        return piece, self._at < self._size
 
     def _read_now(self, at: int, n: int) -> bytes:
         buffer = bytearray(n)
