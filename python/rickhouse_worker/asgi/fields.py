@@ -33,7 +33,7 @@ def pack_headers(headers: Any, known: tuple[tuple[bytes, bytes], ...] = ()) -> t
     the server's to say and left out; known is added."""
     pairs = list(known)
     length = -1
-    for header in _pairs(headers):
+    for header in pairs_of(headers):
         name, value = _check_header(header)
         folded = name.lower()
         if folded in _HOP_BY_HOP:
@@ -52,7 +52,8 @@ def pack_headers(headers: Any, known: tuple[tuple[bytes, bytes], ...] = ()) -> t
     return packed, length
 
 
-def _pairs(headers: Any) -> Any:
+def pairs_of(headers: Any) -> Any:
+    """Headers as an iterable, which may be one that can be gone through once only."""
     if isinstance(headers, Mapping) or not hasattr(type(headers), "__iter__"):
         raise TypeError(f"the headers must be an iterable of [name, value] pairs, not {kind_of(headers)}")
     return headers

@@ -9,7 +9,7 @@ from typing import Any
 from .. import frames, report
 from ..frames import END, LENGTH
 from .call import CallBase
-from .fields import check_body, check_status, pack_headers
+from .fields import check_body, check_status, pack_headers, pairs_of
 from .files import FilePart, open_path, part_of
 
 _NO_CONTENT = (204, 304)
@@ -173,8 +173,9 @@ class ResponseBase:
 
     def _take_trailers(self, message: Mapping[str, Any]) -> None:
         assert self._trailers is not None
-        pack_headers(message.get("headers", ()))
-        self._trailers += message.get("headers", ())
+        headers = list(pairs_of(message.get("headers", ())))
+        pack_headers(headers)
+        self._trailers += headers
         if not message.get("more_trailers", False):
             if self._sends_trailers() and not self._ended:
                 self._call.send_frame(frames.TRAILERS, 0, pack_headers(self._trailers)[0])

@@ -286,7 +286,7 @@ async def trailers(scope, receive, send):
     await send({"type": "http.response.body", "body": b"bo", "more_body": True})
     await send({"type": "http.response.body", "body": b"dy"})
     await send({"type": "http.response.trailers", "headers": [(b"grpc-status", b"0")], "more_trailers": True})
-    await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]})
+    await send({"type": "http.response.trailers", "headers": (pair for pair in [(b"x-sum", b"1")])})
     history.append((await receive())["type"])
 
 
