@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,53 +13,12 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
-
-// narrow is a Stream that takes room octets at a time.
-type narrow struct {
-	loop.Stream
-	out  []byte
-	room int
-	err  error
-}
-
-func (n *narrow) Write(p []byte) (int, error) {
-	if n.err != nil {
-		return 0, n.err
-	}
-	k := min(len(p), n.room)
-	n.out = append(n.out, p[:k]...)
-	if k < len(p) {
-		return k, loop.ErrAgain
-	}
-	return k, nil
-}
-
-func (n *narrow) WriteMore(p []byte) (int, error) { return n.Write(p) }
-
-func (n *narrow) Writev(pieces [][]byte) (int, error) { return n.Write(slices.Concat(pieces...)) }
-
-func (n *narrow) SendFile(f *os.File, offset, length int64) (int64, error) {
-	b := make([]byte, length)
-	k, err := f.ReadAt(b, offset)
-	if err != nil {
-		return 0, err
-	}
-	k, err = n.Write(b[:k])
-	return int64(k), err
-}
 
 func newTestOutput(t *testing.T, s loop.Stream) *Output {
 	t.Helper()
-	l, err := loop.New(loop.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		l.Stop()
-		_ = l.Run()
-	})
-	o := NewOutput(&OutputParts{Loop: l, Sent: new(uint64)})
+	o := NewOutput(&OutputParts{Loop: onloop.Idle(t), Sent: new(uint64)})
 	o.Stream, o.Settings = s, &Settings{Config: Config{}.WithDefaults(), Memory: 1 << 20}
 	return &o
 }
@@ -82,7 +40,7 @@ func openFile(t *testing.T, content string) *os.File {
 // has left is counted once.
 func TestOutputOrder(t *testing.T) {
 	for _, room := range []int{1, 3, 1000} {
-		s := &narrow{room: room}
+		s := &onloop.Stream{Room: room}
 		o := newTestOutput(t, s)
 		o.Put([]byte("head "))
 		o.PutContent([]byte("abc "), 4)
@@ -97,8 +55,8 @@ func TestOutputOrder(t *testing.T) {
 			}
 			o.Blocked = false
 		}
-		if want := "head abc <3>234<3>567<1>8 def"; string(s.out) != want {
-			t.Errorf("by %d: got %q", room, s.out)
+		if want := "head abc <3>234<3>567<1>8 def"; string(s.Out) != want {
+			t.Errorf("by %d: got %q", room, s.Out)
 		}
 		if n := o.Drained(); n != 8+exchange.FileCost || o.Drained() != 0 || o.Pending() {
 			t.Errorf("by %d: %d octets are counted", room, n)
@@ -111,26 +69,26 @@ func TestOutputOrder(t *testing.T) {
 func TestOutputWritesThrough(t *testing.T) {
 	large := strings.Repeat("0123456789", 10000)
 	for _, room := range []int{3, 7000, 1 << 20} {
-		s := &narrow{room: room}
+		s := &onloop.Stream{Room: room}
 		o := newTestOutput(t, s)
 		o.Put([]byte("head "))
 		o.PutContent([]byte(large), len(large))
-		if len(s.out) != min(room, len("head ")+len(large)) || o.Blocked != (room < 1<<20) {
-			t.Errorf("by %d: %d octets were written, blocked is %v", room, len(s.out), o.Blocked)
+		if len(s.Out) != min(room, len("head ")+len(large)) || o.Blocked != (room < 1<<20) {
+			t.Errorf("by %d: %d octets were written, blocked is %v", room, len(s.Out), o.Blocked)
 		}
-		for s.room = 1 << 20; o.Pending(); {
+		for s.Room = 1 << 20; o.Pending(); {
 			o.Blocked = false
 			o.Flush()
 		}
-		if string(s.out) != "head "+large || o.Drained() != len(large) || *o.p.Sent != uint64(len(s.out)) {
-			t.Errorf("by %d: %d octets, %d are counted", room, len(s.out), *o.p.Sent)
+		if string(s.Out) != "head "+large || o.Drained() != len(large) || *o.p.Sent != uint64(len(s.Out)) {
+			t.Errorf("by %d: %d octets, %d are counted", room, len(s.Out), *o.p.Sent)
 		}
 	}
 }
 
 // A tunnel that is silent holds no buffer, and borrows one to write.
 func TestOutputOfTunnels(t *testing.T) {
-	s := &narrow{room: 100}
+	s := &onloop.Stream{Room: 100}
 	o := newTestOutput(t, s)
 	o.Tunnel = true
 	for range 3 {
@@ -139,23 +97,23 @@ func TestOutputOfTunnels(t *testing.T) {
 			t.Errorf("it keeps %d octets, and %d buffers are spare", cap(o.Buf), len(o.p.spare))
 		}
 	}
-	if string(s.out) != "hellohellohello" || o.Drained() != 15 {
-		t.Errorf("got %q", s.out)
+	if string(s.Out) != "hellohellohello" || o.Drained() != 15 {
+		t.Errorf("got %q", s.Out)
 	}
 }
 
 func TestOutputFails(t *testing.T) {
-	o := newTestOutput(t, &narrow{err: errors.New("reset")})
+	o := newTestOutput(t, &onloop.Stream{WriteErr: errors.New("reset")})
 	o.Put([]byte("x"))
 	if o.Flush() || !errors.Is(o.Err(), exchange.ErrClientGone) {
 		t.Errorf("got %v", o.Err())
 	}
-	o = newTestOutput(t, &narrow{room: 100})
+	o = newTestOutput(t, &onloop.Stream{Room: 100})
 	o.PutFile(openFile(t, "short"), 0, 100, nil)
 	if o.Flush() || o.Err() == nil || errors.Is(o.Err(), exchange.ErrClientGone) {
 		t.Errorf("a file that is too short: %v", o.Err())
 	}
-	o = newTestOutput(t, &narrow{})
+	o = newTestOutput(t, &onloop.Stream{})
 	f := openFile(t, strings.Repeat("x", 10))
 	o.PutFile(f, 0, 10, nil)
 	o.Reset()
@@ -191,7 +149,7 @@ func cold(t *testing.T, o *Output) (release func()) {
 // A file that is not in memory is sent once a goroutine has read it; what follows it
 // waits.
 func TestOutputDoesNotWaitForDisks(t *testing.T) {
-	s, r := &narrow{room: 1000}, &resumer{}
+	s, r := &onloop.Stream{Room: 1000}, &resumer{}
 	o := newTestOutput(t, s)
 	o.Owner = r
 	release := cold(t, o)
@@ -199,14 +157,14 @@ func TestOutputDoesNotWaitForDisks(t *testing.T) {
 	o.PutFile(openFile(t, "0123456789"), 2, 7, nil)
 	o.PutContent([]byte(" tail"), 5)
 	for range 2 {
-		if o.Flush() || o.Blocked || o.Err() != nil || string(s.out) != "head " {
-			t.Fatalf("%q was written before the disk was read; blocked %v, %v", s.out, o.Blocked, o.Err())
+		if o.Flush() || o.Blocked || o.Err() != nil || string(s.Out) != "head " {
+			t.Fatalf("%q was written before the disk was read; blocked %v, %v", s.Out, o.Blocked, o.Err())
 		}
 	}
 	release()
 	run(t, o.p.Loop, func() bool { return r.n > 0 })
-	if !o.Flush() || string(s.out) != "head 2345678 tail" || r.n != 1 {
-		t.Errorf("%q, told %d times to go on, %v", s.out, r.n, o.Err())
+	if !o.Flush() || string(s.Out) != "head 2345678 tail" || r.n != 1 {
+		t.Errorf("%q, told %d times to go on, %v", s.Out, r.n, o.Err())
 	}
 	if n := o.Drained(); n != 5+exchange.FileCost {
 		t.Errorf("%d octets are counted", n)
@@ -216,22 +174,22 @@ func TestOutputDoesNotWaitForDisks(t *testing.T) {
 // A client that takes a file as fast as it comes does not have the Loop to itself.
 func TestOutputGivesWay(t *testing.T) {
 	const size = 2*disk.Chunk + 5
-	s := &narrow{room: size}
+	s := &onloop.Stream{Room: size}
 	o := newTestOutput(t, s)
 	o.p.Disk = disk.NewPool()
 	t.Cleanup(o.p.Disk.Close)
 	o.PutFile(openFile(t, string(make([]byte, size))), 0, size, nil)
 	for _, want := range []int{disk.Chunk, 2 * disk.Chunk, size} {
 		o.Blocked = false
-		if whole := o.Flush(); len(s.out) != want || whole != (want == size) || o.Blocked == whole {
-			t.Fatalf("%d octets were written, want %d; whole %v, blocked %v, %v", len(s.out), want, whole, o.Blocked, o.Err())
+		if whole := o.Flush(); len(s.Out) != want || whole != (want == size) || o.Blocked == whole {
+			t.Fatalf("%d octets were written, want %d; whole %v, blocked %v, %v", len(s.Out), want, whole, o.Blocked, o.Err())
 		}
 	}
 }
 
 // An Output that is used anew while the disk is read knows nothing of that.
 func TestOutputForgetsDisks(t *testing.T) {
-	s, r := &narrow{room: 1000}, &resumer{}
+	s, r := &onloop.Stream{Room: 1000}, &resumer{}
 	o := newTestOutput(t, s)
 	o.Owner = r
 	release := cold(t, o)
@@ -242,8 +200,8 @@ func TestOutputForgetsDisks(t *testing.T) {
 	o.PutFile(openFile(t, "abc"), 0, 3, nil)
 	o.Flush()
 	run(t, o.p.Loop, func() bool { return r.n > 0 })
-	if !o.Flush() || string(s.out) != "abc" || r.n != 1 {
-		t.Errorf("%q, told %d times to go on", s.out, r.n)
+	if !o.Flush() || string(s.Out) != "abc" || r.n != 1 {
+		t.Errorf("%q, told %d times to go on", s.Out, r.n)
 	}
 }
 

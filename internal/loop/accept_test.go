@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rickhouse/internal/testkit"
 )
 
 func dial(t testing.TB, network, address string) net.Conn {
@@ -82,7 +84,7 @@ func TestAccept(t *testing.T) {
 			for range 50 {
 				peer := dial(t, ln.Addr().Network(), address)
 				want, _ := netip.ParseAddrPort(peer.LocalAddr().String())
-				if got := wait(t, remotes, "a connection"); got != want {
+				if got := testkit.Wait(t, remotes, "a connection"); got != want {
 					t.Errorf("the peer is %v, want %v", got, want)
 				}
 				echoes(t, peer)
@@ -130,7 +132,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Fatal("a connection was accepted while paused")
 		}
 		on(t, l, func() { a.Pause(); a.Resume(); a.Pause(); a.Resume() })
-		wait(t, remotes, "a connection")
+		testkit.Wait(t, remotes, "a connection")
 		echoes(t, peer)
 	}
 }
@@ -191,7 +193,7 @@ func TestRefusalRests(t *testing.T) {
 				}
 			})
 			peer := dial(t, "tcp", address)
-			wait(t, remotes, "a connection after the refusals")
+			testkit.Wait(t, remotes, "a connection after the refusals")
 			echoes(t, peer)
 			on(t, l, func() {
 				// Two tries each time: one before and one after OnError.
@@ -222,7 +224,7 @@ func TestRefusalIsTriedAgain(t *testing.T) {
 		}
 	})
 	dial(t, "tcp", address)
-	wait(t, remotes, "a connection")
+	testkit.Wait(t, remotes, "a connection")
 	on(t, l, func() {
 		if a.resting {
 			t.Error("accepting rests although there was room")
@@ -248,7 +250,7 @@ func TestLostConnectionsAreSkipped(t *testing.T) {
 		}
 	})
 	echoes(t, dial(t, "tcp", address))
-	wait(t, remotes, "a connection")
+	testkit.Wait(t, remotes, "a connection")
 }
 
 // A host that only ever says that connections are lost does not hang the loop.

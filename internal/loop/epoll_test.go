@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rickhouse/internal/testkit"
 )
 
 // An event that was fetched for a Stream never reaches the next Stream on the
@@ -59,7 +61,7 @@ func TestStaleEvent(t *testing.T) {
 			}
 		}
 	})
-	wait(t, called, "the first event")
+	testkit.Wait(t, called, "the first event")
 	on(t, l, func() {})
 	if len(called) != 0 {
 		t.Error("both handlers were called")
@@ -74,7 +76,7 @@ func TestStaleEvent(t *testing.T) {
 	if _, err := newPeer.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, got, "an event of the new stream")
+	testkit.Wait(t, got, "an event of the new stream")
 	_ = syscall.Close(newFD)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // patience bounds every wait for something that does happen.
@@ -46,18 +47,7 @@ func on(t testing.TB, l *Loop, f func()) {
 		defer close(done)
 		f()
 	}))
-	wait(t, done, "a task on the loop")
-}
-
-func wait[T any](t testing.TB, c <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("waited too long for %s", what)
-		panic("unreachable")
-	}
+	testkit.Wait(t, done, "a task on the loop")
 }
 
 // listenTCP gives a listening socket as a descriptor, and its address.

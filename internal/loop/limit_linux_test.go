@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 // The real thing: a process that runs out of descriptors goes on once it has
@@ -52,7 +54,7 @@ func runOutOfDescriptors(t *testing.T) {
 	})
 	// What is needed later is opened first.
 	echoes(t, dial(t, "tcp", address))
-	wait(t, served, "a connection")
+	testkit.Wait(t, served, "a connection")
 	first, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -66,13 +68,13 @@ func runOutOfDescriptors(t *testing.T) {
 	if err := syscall.Connect(first, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := wait(t, refused, "EMFILE"); !strings.Contains(err.Error(), "too many open files") {
+	if err := testkit.Wait(t, refused, "EMFILE"); !strings.Contains(err.Error(), "too many open files") {
 		t.Errorf("OnError got %v", err)
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, served, "the connection that was refused")
+	testkit.Wait(t, served, "the connection that was refused")
 	if len(refused) > 50 {
 		t.Errorf("OnError came %d times", len(refused))
 	}

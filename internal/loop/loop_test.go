@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // counter is a task that checks the order of those of one goroutine.
@@ -89,7 +90,7 @@ func TestDefer(t *testing.T) {
 		l.Defer(note("third"))
 		order = append(order, "event")
 	})
-	if s := wait(t, got, "the next turn"); s != "event first second third nested" {
+	if s := testkit.Wait(t, got, "the next turn"); s != "event first second third nested" {
 		t.Errorf("the order was %q", s)
 	}
 }
@@ -120,7 +121,7 @@ func TestDeferIsFair(t *testing.T) {
 		timer.Task = exchange.TaskFunc(func() { close(ran) })
 		l.SetTimer(&timer, l.Now()+int64(time.Millisecond))
 	})
-	wait(t, ran, "a timer")
+	testkit.Wait(t, ran, "a timer")
 	on(t, l, func() { stop = true })
 }
 
@@ -136,7 +137,7 @@ func TestStop(t *testing.T) {
 		l.Post(exchange.TaskFunc(func() { t.Error("a task of the next turn ran after Stop") }))
 		l.Stop()
 	})
-	if err := wait(t, ended, "Run to return"); err != nil {
+	if err := testkit.Wait(t, ended, "Run to return"); err != nil {
 		t.Error(err)
 	}
 	if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
@@ -188,14 +189,14 @@ func TestPanicInAHandler(t *testing.T) {
 		if _, err := peer.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		if v := wait(t, got, "OnPanic"); v != "broken" {
+		if v := testkit.Wait(t, got, "OnPanic"); v != "broken" {
 			t.Errorf("OnPanic got %v", v)
 		}
 		if _, err := peer.Read(make([]byte, 1)); err == nil {
 			t.Error("the broken stream was not closed")
 		}
 		if again {
-			if v := wait(t, got, "OnPanic"); v != "broken again" {
+			if v := testkit.Wait(t, got, "OnPanic"); v != "broken again" {
 				t.Errorf("OnPanic got %v", v)
 			}
 		}
@@ -239,7 +240,7 @@ func TestPanicInATask(t *testing.T) {
 		}
 	})
 	for range 3 {
-		if v := wait(t, got, "OnPanic"); v != "broken" {
+		if v := testkit.Wait(t, got, "OnPanic"); v != "broken" {
 			t.Errorf("OnPanic got %v", v)
 		}
 	}

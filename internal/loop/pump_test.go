@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rickhouse/internal/testkit"
 )
 
 // Any net.Conn can be a Stream.
@@ -98,7 +100,7 @@ func TestPumpCloseWrite(t *testing.T) {
 			t.Errorf("Write after CloseWrite: %v", err)
 		}
 	})
-	if err := wait(t, hup, "Hup"); !errors.Is(err, errors.ErrUnsupported) {
+	if err := testkit.Wait(t, hup, "Hup"); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Hup got %v", err)
 	}
 	_ = peer.Close()

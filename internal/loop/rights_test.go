@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 func tempFile(t *testing.T, text string) *os.File {
@@ -80,7 +82,7 @@ func TestReadMsg(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantOctets.WriteString(last)
-	wait(t, done, "everything")
+	testkit.Wait(t, done, "everything")
 	on(t, l, func() {
 		if !bytes.Equal(octets.Bytes(), wantOctets.Bytes()) || fmt.Sprint(texts) != fmt.Sprint(wantTexts) {
 			t.Errorf("got %q and %q", octets.String(), texts)
@@ -115,7 +117,7 @@ func TestTooManyDescriptors(t *testing.T) {
 	if _, _, err := peer.WriteMsgUnix([]byte("x"), syscall.UnixRights(all...), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := wait(t, got, "the message"); !errors.Is(err, errTruncated) {
+	if err := testkit.Wait(t, got, "the message"); !errors.Is(err, errTruncated) {
 		t.Errorf("ReadMsg gave %v, want %v", err, errTruncated)
 	}
 	on(t, l, func() {})
@@ -151,7 +153,7 @@ func TestReadDropsDescriptors(t *testing.T) {
 	if _, _, err := peer.WriteMsgUnix([]byte("text"), syscall.UnixRights(int(f.Fd())), nil); err != nil {
 		t.Fatal(err)
 	}
-	if s := wait(t, got, "the message"); s != "text" {
+	if s := testkit.Wait(t, got, "the message"); s != "text" {
 		t.Errorf("Read gave %q", s)
 	}
 	if after := openFiles(t); after != before {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 func networks(t *testing.T, f func(t *testing.T, network string)) {
@@ -53,7 +55,7 @@ func TestHalfClose(t *testing.T) {
 		if err := peer.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if err := wait(t, eof, "the end of the stream"); err != io.EOF {
+		if err := testkit.Wait(t, eof, "the end of the stream"); err != io.EOF {
 			t.Fatalf("Read gave %v, want io.EOF", err)
 		}
 		on(t, l, func() {
@@ -84,7 +86,7 @@ func TestResetIsTold(t *testing.T) {
 	on(t, l, func() { p.s.Want(false, false) })
 	_ = peer.(*net.TCPConn).SetLinger(0)
 	_ = peer.Close()
-	if err := wait(t, hup, "Hup"); !errors.Is(err, syscall.ECONNRESET) {
+	if err := testkit.Wait(t, hup, "Hup"); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("Hup got %v, want ECONNRESET", err)
 	}
 }
@@ -105,7 +107,7 @@ func TestResetIsRead(t *testing.T) {
 	peer := attach(t, l, "tcp", p)
 	_ = peer.(*net.TCPConn).SetLinger(0)
 	_ = peer.Close()
-	if err := wait(t, got, "Readable"); !errors.Is(err, syscall.ECONNRESET) {
+	if err := testkit.Wait(t, got, "Readable"); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("Read gave %v, want ECONNRESET", err)
 	}
 }
@@ -157,10 +159,10 @@ func TestWant(t *testing.T) {
 			}
 			p.s.Want(true, false)
 		})
-		if got := wait(t, read, "Readable"); got != "early" {
+		if got := testkit.Wait(t, read, "Readable"); got != "early" {
 			t.Errorf("read %q", got)
 		}
-		wait(t, writable, "Writable")
+		testkit.Wait(t, writable, "Writable")
 	})
 }
 
@@ -183,7 +185,7 @@ func TestReadableComesAgain(t *testing.T) {
 		if _, err := peer.Write([]byte("abcdef")); err != nil {
 			t.Fatal(err)
 		}
-		wait(t, done, "six octets, one by one")
+		testkit.Wait(t, done, "six octets, one by one")
 	})
 }
 
@@ -226,7 +228,7 @@ func TestBackpressure(t *testing.T) {
 			}
 		})
 		n, err := io.Copy(io.Discard, peer)
-		wait(t, finished, "the end")
+		testkit.Wait(t, finished, "the end")
 		on(t, l, func() {
 			if n != int64(total) || err != nil || room == 0 {
 				t.Errorf("the peer got %d octets of %d, %v; Writable came %d times", n, total, err, room)
@@ -297,7 +299,7 @@ func TestSendFile(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content[from:]) {
 			t.Errorf("got %d octets, %v; want %d", len(got), err, len(content)-from)
 		}
-		if err := wait(t, ended, "the end of the file"); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err := testkit.Wait(t, ended, "the end of the file"); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("a file that is too short gave %v, want io.ErrUnexpectedEOF", err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // idleLoop is a Loop that does not run: its clock stands where the test puts it.
@@ -131,7 +132,7 @@ func TestTimerWakesTheLoop(t *testing.T) {
 		set(&first, "first", 20*time.Millisecond)
 	})
 	for _, want := range []string{"first", "second"} {
-		if got := wait(t, ran, "a timer"); got != want {
+		if got := testkit.Wait(t, ran, "a timer"); got != want {
 			t.Errorf("the %s ran, want the %s", got, want)
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"rickhouse/internal/testkit"
 )
 
 // shaking counts the handshakes that l has not done.
@@ -35,7 +37,7 @@ func TestHandshakeState(t *testing.T) {
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	state := wait(t, h.secured, "the handshake")
+	state := testkit.Wait(t, h.secured, "the handshake")
 	if state.NegotiatedProtocol != "h2" || state.ServerName != "localhost" || state.Version != tls.VersionTLS13 {
 		t.Errorf("the state is %q, %q, %x", state.NegotiatedProtocol, state.ServerName, state.Version)
 	}
@@ -64,8 +66,8 @@ func TestHandshakeWithDataBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = peer.(*net.TCPConn).CloseWrite()
-	wait(t, h.secured, "the handshake")
-	if err := wait(t, g.end, "the end"); err != io.EOF || !bytes.Equal(g.got, sent) {
+	testkit.Wait(t, h.secured, "the handshake")
+	if err := testkit.Wait(t, g.end, "the end"); err != io.EOF || !bytes.Equal(g.got, sent) {
 		t.Errorf("got %d octets and %v, want %d and the end", len(g.got), err, len(sent))
 	}
 }
@@ -113,7 +115,7 @@ func TestHandshakeFails(t *testing.T) {
 			peer := attachTLS(t, l, server, newSafe(p))
 			_, _ = io.WriteString(peer, c.send)
 			_ = peer.(*net.TCPConn).CloseWrite()
-			if err := wait(t, hup, "the end"); !strings.Contains(fmt.Sprint(err), c.want) {
+			if err := testkit.Wait(t, hup, "the end"); !strings.Contains(fmt.Sprint(err), c.want) {
 				t.Errorf("the handshake fails with %v, want %q", err, c.want)
 			}
 			if _, err := io.Copy(io.Discard, peer); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -199,7 +201,7 @@ func TestHandshakePanics(t *testing.T) {
 	if err := c.Handshake(); err == nil {
 		t.Error("the handshake succeeded")
 	}
-	if err := wait(t, hup, "Hup"); !strings.Contains(fmt.Sprint(err), "no certificate") {
+	if err := testkit.Wait(t, hup, "Hup"); !strings.Contains(fmt.Sprint(err), "no certificate") {
 		t.Errorf("Hup got %v", err)
 	}
 }
@@ -218,9 +220,9 @@ func TestHandshakeClosedMidway(t *testing.T) {
 	peer := attachTLS(t, l, server, newSafe(p))
 	failed := make(chan error, 1)
 	go func() { failed <- tls.Client(peer, client).Handshake() }()
-	wait(t, entered, "the handshake")
+	testkit.Wait(t, entered, "the handshake")
 	on(t, l, func() { p.s.Close(false) })
-	if err := wait(t, failed, "the client's end"); err == nil {
+	if err := testkit.Wait(t, failed, "the client's end"); err == nil {
 		t.Error("the handshake succeeded")
 	}
 	close(leave)
@@ -276,7 +278,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 				t.Errorf("the handshake: %v", err)
 				return
 			}
-			wait(t, h.secured, "a handshake")
+			testkit.Wait(t, h.secured, "a handshake")
 		})
 	}
 	all.Wait()
@@ -412,10 +414,10 @@ func FuzzTLSClient(f *testing.F) {
 			if err := tls.Client(peer, client).Handshake(); err != nil {
 				t.Fatal(err)
 			}
-			wait(t, h.secured, "the handshake")
+			testkit.Wait(t, h.secured, "the handshake")
 		}
 		_, _ = peer.Write(octets)
 		_ = peer.(*net.TCPConn).CloseWrite()
-		wait(t, g.end, "the end")
+		testkit.Wait(t, g.end, "the end")
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"rickhouse/internal/testkit"
 )
 
 // identity makes the TLS sides of a server for "localhost" and its client.
@@ -99,7 +101,7 @@ func dialTLS(t testing.TB, l *Loop, h *safe, change func(server, client *tls.Con
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, h.secured, "the handshake")
+	testkit.Wait(t, h.secured, "the handshake")
 	return c
 }
 

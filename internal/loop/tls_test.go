@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rickhouse/internal/testkit"
 )
 
 func octets(n int) []byte {
@@ -88,7 +90,7 @@ func TestTLSReadableAgain(t *testing.T) {
 	if _, err := c.Write(sent); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, got, "all octets")
+	testkit.Wait(t, got, "all octets")
 	on(t, l, func() { p.s.Close(true) })
 }
 
@@ -106,7 +108,7 @@ func TestTLSWantReadLater(t *testing.T) {
 	if _, err := c.Write(octets(15)); err != nil {
 		t.Fatal(err)
 	}
-	if n := wait(t, sizes, "the first octets"); n != 10 {
+	if n := testkit.Wait(t, sizes, "the first octets"); n != 10 {
 		t.Fatalf("the first Read gave %d", n)
 	}
 	on(t, l, func() {
@@ -115,7 +117,7 @@ func TestTLSWantReadLater(t *testing.T) {
 		}
 		p.s.Want(true, false)
 	})
-	if n := wait(t, sizes, "the rest"); n != 5 {
+	if n := testkit.Wait(t, sizes, "the rest"); n != 5 {
 		t.Fatalf("the second Read gave %d", n)
 	}
 	on(t, l, func() { p.s.Close(true) })
@@ -238,7 +240,7 @@ func TestTLSReadingRestsWhenClogged(t *testing.T) {
 		}
 	})
 	go func() { _, _ = io.Copy(io.Discard, c) }()
-	if n := wait(t, read, "the octet"); n != 1 {
+	if n := testkit.Wait(t, read, "the octet"); n != 1 {
 		t.Errorf("Read gave %d", n)
 	}
 	on(t, l, func() { p.s.Close(true) })
@@ -253,7 +255,7 @@ func TestTLSHalfClose(t *testing.T) {
 		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if err := wait(t, g.end, "the end"); err != io.EOF {
+		if err := testkit.Wait(t, g.end, "the end"); err != io.EOF {
 			t.Fatalf("the end is %v, want io.EOF", err)
 		}
 		on(t, l, func() {
@@ -291,7 +293,7 @@ func TestTLSTruncation(t *testing.T) {
 		if cut > 0 {
 			want = errCut
 		}
-		if err := wait(t, g.end, "the end"); !errors.Is(err, want) {
+		if err := testkit.Wait(t, g.end, "the end"); !errors.Is(err, want) {
 			t.Errorf("cut after %d octets of a record: %v, want %v", cut, err, want)
 		}
 		on(t, l, func() { g.s.Close(true) })
@@ -304,7 +306,7 @@ func TestTLSForgedRecord(t *testing.T) {
 	g := newGather(t)
 	c := dialTLS(t, l, newSafe(g), nil)
 	_, _ = c.NetConn().Write(append([]byte{23, 3, 3, 0, 40}, octets(40)...))
-	if err := wait(t, g.end, "the end"); !strings.Contains(fmt.Sprint(err), "bad record MAC") {
+	if err := testkit.Wait(t, g.end, "the end"); !strings.Contains(fmt.Sprint(err), "bad record MAC") {
 		t.Errorf("the end is %v", err)
 	}
 	on(t, l, func() { g.s.Close(false) })
@@ -330,7 +332,7 @@ func TestTLSClientVanishes(t *testing.T) {
 	c := dialTLS(t, l, newSafe(g), nil)
 	_ = c.NetConn().(*net.TCPConn).SetLinger(0)
 	_ = c.NetConn().Close()
-	if err := wait(t, g.end, "the end"); err == nil || errors.Is(err, io.EOF) {
+	if err := testkit.Wait(t, g.end, "the end"); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the end is %v, want a reset", err)
 	}
 }
@@ -361,7 +363,7 @@ func TestTLSBeforeTheHandshake(t *testing.T) {
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, h.secured, "the handshake")
+	testkit.Wait(t, h.secured, "the handshake")
 	on(t, l, func() { p.s.Close(false) })
 	on(t, l, func() {
 		for what, err := range map[string]error{
@@ -395,11 +397,11 @@ func TestTLSPanic(t *testing.T) {
 	p.hup = func(err error) { hup <- err }
 	c := dialTLS(t, l, newSafe(p), nil)
 	_, _ = c.Write([]byte("two"))
-	if v := wait(t, panics, "the panic"); v != "broken" {
+	if v := testkit.Wait(t, panics, "the panic"); v != "broken" {
 		t.Errorf("the panic is %v", v)
 	}
 	var bug *PanicError
-	if err := wait(t, hup, "Hup"); !errors.As(err, &bug) {
+	if err := testkit.Wait(t, hup, "Hup"); !errors.As(err, &bug) {
 		t.Errorf("Hup got %v", err)
 	}
 	if _, err := c.Read(make([]byte, 1)); err == nil {
@@ -423,7 +425,7 @@ func TestTLSLoopEnds(t *testing.T) {
 		}
 	})
 	l.Stop()
-	if err := wait(t, ended, "the end"); err != nil {
+	if err := testkit.Wait(t, ended, "the end"); err != nil {
 		t.Error(err)
 	}
 	_ = peer.SetDeadline(time.Now().Add(patience))

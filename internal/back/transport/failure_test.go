@@ -42,7 +42,7 @@ func TestSlowClient(t *testing.T) {
 			d.holds = false
 			d.drain()
 		})
-		wait(t, d.over, "all has come")
+		testkit.Wait(t, d.over, "all has come")
 		if d.content.Len() != total || d.most > 16<<10 || d.aborted != nil {
 			t.Errorf("%d octets, %d at once, %v", d.content.Len(), d.most, d.aborted)
 		}
@@ -76,7 +76,7 @@ func TestSlowServer(t *testing.T) {
 			t.Errorf("%d octets were demanded of %d that nobody reads", last, len(content))
 		}
 		close(goOn)
-		wait(t, d.over, "it is answered")
+		testkit.Wait(t, d.over, "it is answered")
 		if d.content.String() != fmt.Sprint(len(content)) {
 			t.Errorf("the upstream has got %s octets", d.content.String())
 		}
@@ -92,7 +92,7 @@ func TestEventStream(t *testing.T) {
 			for i := range 20 {
 				_, _ = fmt.Fprintf(w, "data: %d\n\n", i)
 				w.(http.Flusher).Flush()
-				wait(t, took, "the client has the event")
+				testkit.Wait(t, took, "the client has the event")
 			}
 		})
 		d := newDesk(t).request("GET", "/", nil)
@@ -122,10 +122,10 @@ func TestBothAtOnce(t *testing.T) {
 	d.begin(u.Transport, u.call)
 	for i := range 10 {
 		d.on(func() { d.x.Server.Content(d.x, fmt.Appendf(nil, "%d\n", i)) })
-		wait(t, got, "the line comes back")
+		testkit.Wait(t, got, "the line comes back")
 	}
 	d.on(func() { d.x.Server.ContentEnd(d.x, nil) })
-	wait(t, d.over, "the exchange ends")
+	testkit.Wait(t, d.over, "the exchange ends")
 	if d.content.String() != "<0><1><2><3><4><5><6><7><8><9>" {
 		t.Errorf("got %q", d.content.String())
 	}
@@ -246,7 +246,7 @@ func TestStallIsTheUpstreams(t *testing.T) {
 			t.Error(err)
 		}
 		d.on(func() { d.endless = false; d.feed() })
-		wait(t, d.over, "it is answered")
+		testkit.Wait(t, d.over, "it is answered")
 	})
 }
 
@@ -269,7 +269,7 @@ func TestGoneEndsTheRequest(t *testing.T) {
 				var outcome error
 				c.Done = func(err error) { outcome = err }
 				d.begin(u.Transport, c)
-				wait(t, began, "the upstream has the request")
+				testkit.Wait(t, began, "the upstream has the request")
 				d.on(func() { d.x.Server.Gone(d.x, exchange.ErrHalfClosed) })
 				d.on(func() {
 					if d.x.Server == nil {
@@ -278,8 +278,8 @@ func TestGoneEndsTheRequest(t *testing.T) {
 					}
 					d.x.Server.Gone(d.x, exchange.ErrClientGone)
 				})
-				wait(t, d.over, "the exchange is finished")
-				wait(t, ended, "the upstream is told")
+				testkit.Wait(t, d.over, "the exchange is finished")
+				testkit.Wait(t, ended, "the upstream is told")
 				if !errors.Is(d.aborted, exchange.ErrClientGone) || !errors.Is(outcome, exchange.ErrClientGone) {
 					t.Errorf("aborted with %v, outcome %v", d.aborted, outcome)
 				}

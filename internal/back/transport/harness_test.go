@@ -79,7 +79,7 @@ func (d *desk) on(f func()) {
 	d.t.Helper()
 	done := make(chan struct{})
 	d.Post(exchange.TaskFunc(func() { defer close(done); f() }))
-	wait(d.t, done, "the desk runs a task")
+	testkit.Wait(d.t, done, "the desk runs a task")
 }
 
 func (d *desk) Demand(_ *exchange.Exchange, n int) {
@@ -193,26 +193,13 @@ func (d *desk) chunked() *desk {
 func (d *desk) serve(tr *Transport, c Call) *desk {
 	d.t.Helper()
 	d.begin(tr, c)
-	wait(d.t, d.over, "the exchange is finished")
+	testkit.Wait(d.t, d.over, "the exchange is finished")
 	return d
 }
 
 func (d *desk) begin(tr *Transport, c Call) {
 	d.t.Helper()
 	d.on(func() { tr.Serve(d.x, c) })
-}
-
-// wait waits for ch to be closed, or for what it gives.
-func wait[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(testkit.Patience):
-		buf := make([]byte, 1<<16)
-		t.Fatalf("it never came to this: %s\n%s", what, buf[:runtime.Stack(buf, true)])
-		panic("unreachable")
-	}
 }
 
 // upstream is a real server, and a Transport to it.

@@ -244,7 +244,7 @@ func TestTooManyCalls(t *testing.T) {
 		t.Errorf("the second is answered with %d\n%s", second.status, second.fields)
 	}
 	close(goOn)
-	wait(t, first.over, "the first is answered")
+	testkit.Wait(t, first.over, "the first is answered")
 	if first.status != 200 {
 		t.Errorf("the first is answered with %d", first.status)
 	}

@@ -86,7 +86,7 @@ func TestTunnelCarriesBothWays(t *testing.T) {
 		_, err := io.CopyN(far, far, int64(len(content)))
 		echoed <- err
 	}()
-	if err := wait(t, echoed, "all is echoed"); err != nil {
+	if err := testkit.Wait(t, echoed, "all is echoed"); err != nil {
 		t.Fatal(err)
 	}
 	back := func() (ok bool, seen string) {
@@ -101,8 +101,8 @@ func TestTunnelCarriesBothWays(t *testing.T) {
 		t.Errorf("after the client's end: %q, %v", b, err)
 	}
 	_ = far.Close()
-	wait(t, d.halved, "the client is told of the end")
-	wait(t, d.over, "the exchange ends")
+	testkit.Wait(t, d.halved, "the client is told of the end")
+	testkit.Wait(t, d.over, "the exchange ends")
 	if !bytes.Equal(d.content.Bytes(), content) || d.most > 4<<10 || d.aborted != nil || d.status != 200 {
 		t.Errorf("%d: %d octets, %d at once, %v", d.status, d.content.Len(), d.most, d.aborted)
 	}
@@ -115,13 +115,13 @@ func TestTunnelOfTheUpstreamEndsFirst(t *testing.T) {
 	d, far, done := tunnel(t, Tunnel{})
 	_, _ = far.Write([]byte("all"))
 	_ = far.CloseWrite()
-	wait(t, d.halved, "the client is told of the end")
+	testkit.Wait(t, d.halved, "the client is told of the end")
 	d.send([]byte("late"))
 	d.finishSending()
 	if b, err := io.ReadAll(far); err != nil || string(b) != "late" {
 		t.Errorf("got %q, %v", b, err)
 	}
-	wait(t, d.over, "the exchange ends")
+	testkit.Wait(t, d.over, "the exchange ends")
 	if o := <-done; o != (outcome{4, 3, nil}) || d.content.String() != "all" {
 		t.Errorf("the outcome is %+v, %q", o, d.content.String())
 	}
@@ -130,7 +130,7 @@ func TestTunnelOfTheUpstreamEndsFirst(t *testing.T) {
 func TestTunnelLimits(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		d, far, done := tunnel(t, Tunnel{Idle: 50 * time.Millisecond})
-		wait(t, d.over, "the exchange ends")
+		testkit.Wait(t, d.over, "the exchange ends")
 		if o := <-done; !errors.Is(o.err, ErrIdle) || !errors.Is(d.aborted, ErrIdle) {
 			t.Errorf("the outcome is %+v, %v", o, d.aborted)
 		}
@@ -149,7 +149,7 @@ func TestTunnelLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.send([]byte("abc"))
-		wait(t, d.over, "the exchange ends")
+		testkit.Wait(t, d.over, "the exchange ends")
 		if o := <-done; o != (outcome{0, 8, ErrOctets}) {
 			t.Errorf("the outcome is %+v", o)
 		}
@@ -160,7 +160,7 @@ func TestTunnelOfWhoIsGone(t *testing.T) {
 	t.Run("the client", func(t *testing.T) {
 		d, far, done := tunnel(t, Tunnel{})
 		d.on(func() { d.x.Server.Gone(d.x, exchange.ErrClientGone) })
-		wait(t, d.over, "the exchange ends")
+		testkit.Wait(t, d.over, "the exchange ends")
 		if o := <-done; !errors.Is(o.err, exchange.ErrClientGone) {
 			t.Errorf("the outcome is %+v", o)
 		}
@@ -172,7 +172,7 @@ func TestTunnelOfWhoIsGone(t *testing.T) {
 		d, far, done := tunnel(t, Tunnel{})
 		_ = far.SetLinger(0)
 		_ = far.Close()
-		wait(t, d.over, "the exchange ends")
+		testkit.Wait(t, d.over, "the exchange ends")
 		if o := <-done; o.err == nil || d.aborted == nil {
 			t.Errorf("the outcome is %+v, %v", o, d.aborted)
 		}

@@ -135,7 +135,7 @@ func TestBackpressure(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = store.Close() })
 		for _, spooled := range []bool{true, false} {
-			h := newHeld()
+			h := testkit.NewHeld()
 			s := start(t, protocol, settings{unix: true, spool: spool.Config{Memory: 8 * units.KiB, MaxAnswer: units.MiB}, parts: func(p *Parts) {
 				if spooled {
 					p.Store = store
@@ -153,13 +153,13 @@ func TestBackpressure(t *testing.T) {
 					x.End()
 				}
 			}
-			h.drained = func(x *exchange.Exchange, n int) {
+			h.OnDrained = func(x *exchange.Exchange, n int) {
 				window += n
 				more(x)
 			}
 			c := s.dial().send(request(protocol, ""))
-			x := wait(t, h.xs, "the request comes")
-			s.On(s.l, func() {
+			x := testkit.Wait(t, h.Began, "the request comes")
+			s.Do(func() {
 				x.Response.Status = 200
 				x.Head()
 				window = 100000

@@ -5,23 +5,24 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 func TestDrain(t *testing.T) {
 	each(t, func(t *testing.T, protocol string) {
-		h := newHeld()
+		h := testkit.NewHeld()
 		s := start(t, protocol, settings{}, h)
 		busy := s.dial().send(request(protocol, ""))
-		x := wait(t, h.xs, "the request comes")
+		x := testkit.Wait(t, h.Began, "the request comes")
 		fresh := s.dial()
 		s.Until("there are two connections", func() bool { return s.open.Load() == 2 })
 		// One that was accepted before may still bring its request.
-		s.On(s.l, func() {
+		s.Do(func() {
 			s.door.Drain()
 			fresh.send(request(protocol, ""))
 		})
-		y := wait(t, h.xs, "the other request comes")
-		s.On(s.l, func() {
+		y := testkit.Wait(t, h.Began, "the other request comes")
+		s.Do(func() {
 			x.Answer(200, "one")
 			y.Answer(200, "two")
 		})
@@ -38,7 +39,7 @@ func TestDrainIdle(t *testing.T) {
 	s := start(t, "fastcgi", settings{}, echo(1))
 	c := s.dial()
 	c.get("")
-	s.On(s.l, s.door.Drain)
+	s.Do(s.door.Drain)
 	c.ended()
 }
 
@@ -47,7 +48,7 @@ func TestEvict(t *testing.T) {
 	first, second := s.dial(), s.dial()
 	first.get("")
 	second.get("")
-	s.On(s.l, func() {
+	s.Do(func() {
 		if !s.door.Evict() {
 			t.Error("nothing to evict")
 		}
@@ -60,15 +61,15 @@ func TestEvict(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	each(t, func(t *testing.T, protocol string) {
-		h := newHeld()
+		h := testkit.NewHeld()
 		s := start(t, protocol, settings{}, h)
 		s.dial().send(request(protocol, ""))
-		x := wait(t, h.xs, "the request comes")
-		s.On(s.l, s.door.Close)
-		if cause := wait(t, h.causes, "the Server is told"); !errors.Is(cause, exchange.ErrShutdown) {
+		x := testkit.Wait(t, h.Began, "the request comes")
+		s.Do(s.door.Close)
+		if cause := testkit.Wait(t, h.Causes, "the Server is told"); !errors.Is(cause, exchange.ErrShutdown) {
 			t.Errorf("got %v", cause)
 		}
-		s.On(s.l, func() { x.Answer(200, "late") })
+		s.Do(func() { x.Answer(200, "late") })
 		if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrShutdown) {
 			t.Errorf("observed %+v", o)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/fastcgi"
 )
 
@@ -76,15 +77,15 @@ func TestManyManagementRecords(t *testing.T) {
 
 // One request at a time: another one is told so and disturbs nothing.
 func TestMultiplexing(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, "fastcgi", settings{}, h)
 	c := s.dial().send(fastcgi(1, wire.KeepConn, "", 0, usual...))
-	x := wait(t, h.xs, "the request comes")
+	x := testkit.Wait(t, h.Began, "the request comes")
 	c.send(fastcgi(2, wire.KeepConn, "content", 7, usual...))
 	if rec, err := c.record(); rec.Type != wire.EndRequest || rec.ID != 2 || wire.Status(rec.Content[4]) != wire.CannotMultiplex || err != nil {
 		t.Errorf("got %+v, %v", rec, err)
 	}
-	s.On(s.l, func() { x.Answer(200, "one") })
+	s.Do(func() { x.Answer(200, "one") })
 	if got := c.read(); got.body != "one" {
 		t.Errorf("got %+v", got)
 	}
@@ -94,22 +95,22 @@ func TestMultiplexing(t *testing.T) {
 // ABORT_REQUEST ends the request, not the connection.
 func TestAbortRequest(t *testing.T) {
 	for _, begun := range []bool{false, true} {
-		h := newHeld()
+		h := testkit.NewHeld()
 		s := start(t, "fastcgi", settings{}, h)
 		content := frame("fastcgi", "part", 1000, usual...)
 		c := s.dial().send(content[:len(content)-wire.HeaderSize])
-		x := wait(t, h.xs, "the request comes")
-		s.On(s.l, func() { x.Demand(1000) })
+		x := testkit.Wait(t, h.Began, "the request comes")
+		s.Do(func() { x.Demand(1000) })
 		if begun {
-			s.On(s.l, func() {
+			s.Do(func() {
 				x.Response.Status = 200
 				x.Head()
 				x.Data([]byte("part"))
 			})
 		}
 		c.send(wire.AppendHeader(nil, wire.AbortRequest, 1, 0))
-		cause := wait(t, h.causes, "the Server is told")
-		s.On(s.l, func() {
+		cause := testkit.Wait(t, h.Causes, "the Server is told")
+		s.Do(func() {
 			if begun {
 				x.Data([]byte("nobody sees this"))
 				x.End()
@@ -122,8 +123,8 @@ func TestAbortRequest(t *testing.T) {
 			t.Errorf("got %q, %v", text, err)
 		}
 		c.send(fastcgi(1, wire.KeepConn, "", 0, usual...))
-		x = wait(t, h.xs, "the next request comes")
-		s.On(s.l, func() { x.Answer(200, "next") })
+		x = testkit.Wait(t, h.Began, "the next request comes")
+		s.Do(func() { x.Answer(200, "next") })
 		if got := c.read(); got.body != "next" {
 			t.Errorf("got %+v", got)
 		}
@@ -173,12 +174,12 @@ func TestFastCGINoise(t *testing.T) {
 // An answer that comes before the content is whole ends the connection: the gateway
 // is still sending.
 func TestFastCGIEarlyAnswer(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, "fastcgi", settings{}, h)
 	content := frame("fastcgi", "part", 1000000, usual...)
 	c := s.dial().send(content[:len(content)-wire.HeaderSize])
-	x := wait(t, h.xs, "the request comes")
-	s.On(s.l, func() { x.Answer(401, "no") })
+	x := testkit.Wait(t, h.Began, "the request comes")
+	s.Do(func() { x.Answer(401, "no") })
 	if got := c.read(); got.status != "401 Unauthorized" {
 		t.Errorf("got %+v", got)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/fastcgi"
 )
@@ -79,20 +80,20 @@ func TestGarbage(t *testing.T) {
 // Content that ends before it is whole is never taken for whole.
 func TestCutContent(t *testing.T) {
 	each(t, func(t *testing.T, protocol string) {
-		h := newHeld()
+		h := testkit.NewHeld()
 		s := start(t, protocol, settings{}, h)
 		b := frame(protocol, "part", 100, "REQUEST_METHOD=POST", "PATH_INFO=/", "HTTP_HOST=h")
 		c := s.dial().send(b)
-		x := wait(t, h.xs, "the request comes")
-		s.On(s.l, func() { x.Demand(1000) })
+		x := testkit.Wait(t, h.Began, "the request comes")
+		s.Do(func() { x.Demand(1000) })
 		if protocol != "fastcgi" {
 			_ = c.Conn.(*net.TCPConn).CloseWrite()
 		}
-		err := wait(t, h.ends, "the content ends")
+		err := testkit.Wait(t, h.Ends, "the content ends")
 		if exchange.AsError(err).Status != 400 {
 			t.Errorf("got %v", err)
 		}
-		s.On(s.l, func() { x.Fail(err) })
+		s.Do(func() { x.Fail(err) })
 		if got := c.read(); got.status != "400 Bad Request" {
 			t.Errorf("got %+v", got)
 		}
@@ -150,34 +151,34 @@ func replaceLength(t *testing.T, b []byte) []byte {
 func TestSlowPeers(t *testing.T) {
 	slow := front.Config{MinRateGrace: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond}
 	each(t, func(t *testing.T, protocol string) {
-		h := newHeld()
+		h := testkit.NewHeld()
 		s := start(t, protocol, settings{common: slow}, h)
 		begun := frame(protocol, "", 10, "REQUEST_METHOD=POST", "PATH_INFO=/", "HTTP_HOST=h")
 		if protocol == "fastcgi" {
 			begun = begun[:len(begun)-wire.HeaderSize]
 		}
 		c := s.dial().send(begun)
-		x := wait(t, h.xs, "the request comes")
-		s.On(s.l, func() { x.Demand(10) })
-		err := wait(t, h.ends, "slow content ends")
-		s.On(s.l, func() { x.Fail(err) })
+		x := testkit.Wait(t, h.Began, "the request comes")
+		s.Do(func() { x.Demand(10) })
+		err := testkit.Wait(t, h.Ends, "slow content ends")
+		s.Do(func() { x.Fail(err) })
 		if got := c.read(); got.status != "408 Request Timeout" {
 			t.Errorf("slow content: got %+v", got)
 		}
 		_ = c.Close()
 		s.dial().send(request(protocol, ""))
-		x = wait(t, h.xs, "the request comes")
-		s.On(s.l, func() {
+		x = testkit.Wait(t, h.Began, "the request comes")
+		s.Do(func() {
 			x.Response.Status = 200
 			x.Head()
 			for range 200 {
 				x.Data(make([]byte, 100000))
 			}
 		})
-		if err := wait(t, h.causes, "a peer that takes nothing is cut"); !errors.Is(err, front.ErrSlowReader) {
+		if err := testkit.Wait(t, h.Causes, "a peer that takes nothing is cut"); !errors.Is(err, front.ErrSlowReader) {
 			t.Errorf("got %v", err)
 		}
-		s.On(s.l, func() { x.Abort(err) })
+		s.Do(func() { x.Abort(err) })
 		s.Until("every connection is closed", func() bool { return s.open.Load() == 0 })
 	})
 }
@@ -201,16 +202,16 @@ func TestSlowHeads(t *testing.T) {
 func TestGone(t *testing.T) {
 	each(t, func(t *testing.T, protocol string) {
 		for _, unix := range []bool{false, true} {
-			h := newHeld()
+			h := testkit.NewHeld()
 			s := start(t, protocol, settings{unix: unix}, h)
 			c := s.dial().send(request(protocol, ""))
-			x := wait(t, h.xs, "the request comes")
+			x := testkit.Wait(t, h.Began, "the request comes")
 			_ = c.Close()
-			cause := wait(t, h.causes, "the Server is told")
+			cause := testkit.Wait(t, h.Causes, "the Server is told")
 			if !errors.Is(cause, exchange.ErrHalfClosed) && !errors.Is(cause, exchange.ErrClientGone) {
 				t.Errorf("got %v", cause)
 			}
-			s.On(s.l, func() { x.Abort(cause) })
+			s.Do(func() { x.Abort(cause) })
 			s.Until("the connection is closed", func() bool { return s.open.Load() == 0 })
 			s.Seen(1)
 		}

@@ -2,90 +2,25 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
 	"os"
-	"slices"
 	"testing"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
-	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 	wire "rickhouse/internal/wire/fastcgi"
 )
-
-// fakeStream is a Stream whose peer has sent in, and then end, and takes room octets
-// at a time; 0 for any number.
-type fakeStream struct {
-	in     []byte
-	end    error
-	out    []byte
-	room   int
-	closed bool
-	deaf   bool // reading is not wanted
-	h      loop.Handler
-}
-
-func (f *fakeStream) Read(p []byte) (int, error) {
-	switch {
-	case len(f.in) > 0:
-		n := copy(p, f.in)
-		f.in = f.in[n:]
-		return n, nil
-	case f.end != nil:
-		return 0, f.end
-	}
-	return 0, loop.ErrAgain
-}
-
-func (f *fakeStream) Write(p []byte) (int, error) {
-	n := len(p)
-	if f.room > 0 {
-		n = min(n, f.room)
-	}
-	f.out = append(f.out, p[:n]...)
-	if n < len(p) {
-		return n, loop.ErrAgain
-	}
-	return n, nil
-}
-
-func (f *fakeStream) SendFile(file *os.File, offset, length int64) (int64, error) {
-	b := make([]byte, length)
-	n, err := file.ReadAt(b, offset)
-	if err != nil {
-		return 0, err
-	}
-	n, err = f.Write(b[:n])
-	return int64(n), err
-}
-
-func (f *fakeStream) WriteMore(p []byte) (int, error)     { return f.Write(p) }
-func (f *fakeStream) Writev(pieces [][]byte) (int, error) { return f.Write(slices.Concat(pieces...)) }
-
-func (f *fakeStream) ReadMsg([]byte) (int, []*os.File, error) { return 0, nil, errors.ErrUnsupported }
-func (f *fakeStream) WriteMsg([]byte, *os.File) (int, error)  { return 0, errors.ErrUnsupported }
-func (f *fakeStream) Want(read, _ bool)                       { f.deaf = !read }
-func (f *fakeStream) CloseWrite() error                       { return nil }
-func (f *fakeStream) Close(bool)                              { f.closed = true }
-func (f *fakeStream) SetHandler(h loop.Handler)               { f.h = h }
 
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, h exchange.Handler, observe func(x *exchange.Exchange)) *Door {
 	t.Helper()
 	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler), Observe: observe})
-	l, err := loop.New(loop.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		l.Stop()
-		_ = l.Run()
-	})
-	return f.Door(l, settings{common: front.Config{MaxBody: 1000}}.made(t))
+	return f.Door(onloop.Idle(t), settings{common: front.Config{MaxBody: 1000}}.made(t))
 }
 
 // variety answers in a way that the path chooses.
@@ -114,7 +49,7 @@ func variety(file string) exchange.Handler {
 			x.Data([]byte("part"))
 			x.Abort(nil)
 		case "/hold":
-			x.Server = &collector{done: func(x *exchange.Exchange, _ []byte, err error) { x.Fail(err) }}
+			x.Server = &testkit.Collector{Done: func(x *exchange.Exchange, _ []byte, err error) { x.Fail(err) }}
 		default:
 			echo(5).Serve(x)
 		}
@@ -123,14 +58,14 @@ func variety(file string) exchange.Handler {
 
 // feed gives text to a connection in pieces of up to step octets, then the end.
 func feed(t *testing.T, d *Door, protocol string, text []byte, step, room int) []byte {
-	s := &fakeStream{room: room}
+	s := &onloop.Stream{Room: room}
 	d.Serve(front.Handoff{
 		Stream: s, Remote: netip.MustParseAddrPort("127.0.0.1:1234"),
 		Origin: front.NewOrigin(listen.Addr{Host: "127.0.0.1", Port: 80, Gateway: protocol}), Closed: func() {},
 	})
-	c := s.h.(*conn)
+	c := s.Handler.(*conn)
 	run := func() {
-		for i := 0; (c.scheduled || c.w != nil && c.w.out.Blocked) && !s.closed && i < 100000; i++ {
+		for i := 0; (c.scheduled || c.w != nil && c.w.out.Blocked) && !s.Closed && i < 100000; i++ {
 			if c.scheduled {
 				c.Run()
 			} else {
@@ -138,36 +73,36 @@ func feed(t *testing.T, d *Door, protocol string, text []byte, step, room int) [
 			}
 		}
 	}
-	for len(text) > 0 && !s.closed {
+	for len(text) > 0 && !s.Closed {
 		n := min(step, len(text))
-		s.in, text = text[:n], text[n:]
-		for len(s.in) > 0 && !s.closed && !s.deaf {
+		s.In, text = text[:n], text[n:]
+		for len(s.In) > 0 && !s.Closed && !s.Deaf {
 			c.Readable()
 			run()
 		}
 		if w := c.w; w != nil && (len(w.in) > 4*bulkRead || len(w.vars) > 2*bulkRead) {
 			t.Fatalf("%d octets and %d of variables are held", len(w.in), len(w.vars))
 		}
-		if s.deaf {
+		if s.Deaf {
 			break // nobody would read the rest
 		}
 	}
-	s.in, s.end = nil, io.EOF
-	for rounds := 0; !s.closed && rounds < 10; rounds++ {
+	s.In, s.End = nil, io.EOF
+	for rounds := 0; !s.Closed && rounds < 10; rounds++ {
 		c.Readable()
 		run()
 	}
-	if !s.closed {
+	if !s.Closed {
 		c.Hup(io.EOF) // an answer that is waited for
 		run()
 	}
 	if c.scheduled {
 		c.Run()
 	}
-	if !s.closed || c.state != closed {
-		t.Fatalf("closed %v, state %d", s.closed, c.state)
+	if !s.Closed || c.state != closed {
+		t.Fatalf("closed %v, state %d", s.Closed, c.state)
 	}
-	return s.out
+	return s.Out
 }
 
 // FuzzConnection: whatever comes, in whatever pieces, the connection ends, every

@@ -4,21 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 	wire "rickhouse/internal/wire/fastcgi"
 	"rickhouse/internal/wire/scgi"
 	"rickhouse/internal/wire/uwsgi"
@@ -37,24 +35,14 @@ func each(t *testing.T, f func(t *testing.T, protocol string)) {
 // server is a Front with one Door on a running Loop, which accepts as the front of
 // HTTP/1 does.
 type server struct {
-	testkit.Observed
+	*onloop.Server
 	protocol string
-	l        *loop.Loop
 	door     *Door
-	listener *listen.Listener
-	panics   chan any
 	remote   netip.AddrPort // in place of the peer's, if it is valid
 	open     atomic.Int64   // connections that were handed over and not closed
 }
 
 type handler = exchange.HandlerFunc
-
-// waiting is the handler of a Stream before it is handed over.
-type waiting struct{}
-
-func (waiting) Readable() {}
-func (waiting) Writable() {}
-func (waiting) Hup(error) {}
 
 // settings are what a test changes.
 type settings struct {
@@ -83,72 +71,33 @@ func (cfg settings) made(t testing.TB) *Settings {
 // start serves h on a free port, or a Unix socket.
 func start(t *testing.T, protocol string, cfg settings, h exchange.Handler) *server {
 	t.Helper()
-	s := &server{Observed: testkit.Observed{T: t}, protocol: protocol, panics: make(chan any, 10)}
-	if cfg.remote != "" {
-		s.remote = netip.MustParseAddrPort(cfg.remote)
-	}
-	p := Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}
-	if cfg.parts != nil {
-		cfg.parts(&p)
-	}
 	where := "127.0.0.1:0"
 	if cfg.unix {
 		where = "unix:" + filepath.Join(t.TempDir(), "s")
 	}
-	addr, err := listen.Parse(protocol + "://" + where)
-	if err != nil {
-		t.Fatal(err)
+	s := &server{Server: onloop.Listen(t, protocol+"://"+where, false), protocol: protocol}
+	if cfg.remote != "" {
+		s.remote = netip.MustParseAddrPort(cfg.remote)
 	}
-	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
-		t.Fatal(err)
+	p := Parts{Handler: h, Log: s.Logger(), Observe: s.Observe}
+	if cfg.parts != nil {
+		cfg.parts(&p)
 	}
-	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, stack []byte) { s.panics <- fmt.Sprintf("%v\n%s", value, stack) }}); err != nil {
-		t.Fatal(err)
-	}
-	s.door = New(p).Door(s.l, cfg.made(t))
-	s.accept()
-	ended := make(chan error, 1)
-	go func() { ended <- s.l.Run() }()
-	t.Cleanup(func() {
-		s.l.Stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
+	s.door = New(p).Door(s.Loop, cfg.made(t))
+	s.Accept(func(stream loop.Stream, remote netip.AddrPort) {
+		if s.remote.IsValid() {
+			remote = s.remote
 		}
-		_ = s.listener.Close()
-		for len(s.panics) > 0 {
-			t.Errorf("panic: %v", <-s.panics)
-		}
-		if t.Failed() {
-			t.Logf("log:\n%s", s.Log.String())
-		}
+		s.open.Add(1)
+		s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Origin: front.NewOrigin(s.Listener.Addr()), Closed: func() { s.open.Add(-1) }})
 	})
+	s.Run()
 	return s
-}
-
-func (s *server) accept() {
-	_, err := s.l.Accept(s.listener.FD(), loop.AcceptConfig{
-		OnConn: func(fd int, remote netip.AddrPort) {
-			stream, err := s.l.Attach(fd, waiting{})
-			if err != nil {
-				s.panics <- err
-				return
-			}
-			if s.remote.IsValid() {
-				remote = s.remote
-			}
-			s.open.Add(1)
-			s.door.Serve(front.Handoff{Stream: stream, Remote: remote, Origin: front.NewOrigin(s.listener.Addr()), Closed: func() { s.open.Add(-1) }})
-		},
-		OnError: func(err error) { s.panics <- err },
-	})
-	if err != nil {
-		s.T.Fatal(err)
-	}
 }
 
 func (s *server) counters() (c Counters) {
 	s.T.Helper()
-	s.On(s.l, func() { c = s.door.Counters() })
+	s.Do(func() { c = s.door.Counters() })
 	return c
 }
 
@@ -163,17 +112,7 @@ type client struct {
 
 func (s *server) dial() *client {
 	s.T.Helper()
-	network, address := "tcp", strings.TrimPrefix(s.listener.Addr().String(), s.protocol+"://")
-	if path := s.listener.Addr().Path; path != "" {
-		network, address = "unix", path
-	}
-	nc, err := net.Dial(network, address)
-	if err != nil {
-		s.T.Fatalf("connecting: %v", err)
-	}
-	s.T.Cleanup(func() { _ = nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(testkit.Patience))
-	return &client{t: s.T, protocol: s.protocol, Conn: nc}
+	return &client{t: s.T, protocol: s.protocol, Conn: s.Dial()}
 }
 
 // send sends octets; an error is left to whoever reads.
@@ -325,85 +264,16 @@ func (c *client) ended() {
 	c.t.Helper()
 	b, err := io.ReadAll(c)
 	_ = c.Close()
-	var late net.Error
-	if len(b)+len(c.buf) > 0 || errors.As(err, &late) && late.Timeout() {
+	if len(b)+len(c.buf) > 0 || onloop.IsTimeout(err) {
 		c.t.Errorf("got %q, %v, want the end", b, err)
 	}
 }
 
-// collector is a Server that gathers the content, window by window, and then
-// calls done.
-type collector struct {
-	got  []byte
-	done func(x *exchange.Exchange, content []byte, err error)
-}
-
-func (s *collector) Content(x *exchange.Exchange, p []byte) {
-	s.got = append(s.got, p...)
-	x.Demand(len(p))
-}
-
-func (s *collector) ContentEnd(x *exchange.Exchange, err error) { s.done(x, s.got, err) }
-func (s *collector) Drained(*exchange.Exchange, int)            {}
-func (s *collector) Gone(x *exchange.Exchange, cause error)     { x.Abort(cause) }
-
-// echo answers with the request and the size of its content, which it demands in
-// windows.
+// echo answers with the request and its content, which it demands in windows.
 func echo(window int) exchange.Handler {
-	answer := func(x *exchange.Exchange, content []byte, err error) {
-		if err != nil {
-			x.Fail(err)
-			return
-		}
+	return testkit.Collect(window, func(x *exchange.Exchange, content []byte) {
 		r := &x.Request
 		text := fmt.Sprintf("%s %s %s[%s] %d %s:%d %s:%d ", r.Method, r.Host, r.Scheme, r.Path[:r.Mount], r.ContentLength, r.ClientAddr, r.ClientPort, r.ServerAddr, r.ServerPort)
 		x.Answer(200, text+string(content))
-	}
-	return handler(func(x *exchange.Exchange) {
-		if !x.HasContent {
-			answer(x, nil, nil)
-			return
-		}
-		x.Server = &collector{done: answer}
-		x.Demand(window)
 	})
-}
-
-// held is a handler that keeps what it is given for the test to finish.
-type held struct {
-	xs      chan *exchange.Exchange
-	got     chan string
-	ends    chan error
-	causes  chan error
-	drained func(x *exchange.Exchange, n int)
-}
-
-func newHeld() *held {
-	return &held{xs: make(chan *exchange.Exchange, 100), got: make(chan string, 1000), ends: make(chan error, 100), causes: make(chan error, 100)}
-}
-
-func (h *held) Serve(x *exchange.Exchange) {
-	x.Server = h
-	h.xs <- x
-}
-
-func (h *held) Content(_ *exchange.Exchange, p []byte)     { h.got <- string(p) }
-func (h *held) ContentEnd(_ *exchange.Exchange, err error) { h.ends <- err }
-func (h *held) Gone(_ *exchange.Exchange, cause error)     { h.causes <- cause }
-func (h *held) Drained(x *exchange.Exchange, n int) {
-	if h.drained != nil {
-		h.drained(x, n)
-	}
-}
-
-// wait takes from ch.
-func wait[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(testkit.Patience):
-		t.Fatalf("it never came to this: %s", what)
-		panic("unreachable")
-	}
 }

@@ -12,7 +12,7 @@ import (
 func (s *server) use(cfg settings) {
 	s.T.Helper()
 	made := cfg.made(s.T)
-	s.On(s.l, func() { s.door.Use(made) })
+	s.Do(func() { s.door.Use(made) })
 }
 
 // Other settings hold for new connections, and for the next request of one that is
@@ -73,7 +73,7 @@ func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
 		text := request(protocol, "four", "HTTP_X=1", "HTTP_Y=1")
 		c := s.dial().send(text[:20])
 		s.Until("it has begun", func() (begun bool) {
-			s.On(s.l, func() { s.door.conns.Each(func(c *conn) { begun = c.w != nil && c.p.begun(c) }) })
+			s.Do(func() { s.door.conns.Each(func(c *conn) { begun = c.w != nil && c.p.begun(c) }) })
 			return begun
 		})
 		s.use(settings{common: front.Config{MaxFields: 1, MaxBody: 1}})

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit/onloop"
 )
 
 const (
@@ -32,7 +33,7 @@ func announcing(networks ...string) Config { return Config{ProxyProtocol: networ
 
 // own is what is said of a connection for which nothing is announced.
 func (s *server) own(scheme string, c *client) string {
-	return fmt.Sprintf("%s %s > 127.0.0.1:%d", scheme, c.LocalAddr(), s.listener.Addr().Port)
+	return fmt.Sprintf("%s %s > 127.0.0.1:%d", scheme, c.LocalAddr(), s.Listener.Addr().Port)
 }
 
 func TestAnnouncedClients(t *testing.T) {
@@ -149,7 +150,7 @@ func TestWhoDoesNotAnnounce(t *testing.T) {
 			c.finishSending()
 		}
 		b, err := io.ReadAll(c.r) // what is not read resets the connection
-		if got := string(b); isTimeout(err) || strings.Contains(got, "200") || got != "" && !strings.HasPrefix(name, "twice") {
+		if got := string(b); onloop.IsTimeout(err) || strings.Contains(got, "200") || got != "" && !strings.HasPrefix(name, "twice") {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 		if !strings.HasPrefix(name, "twice") && !strings.Contains(s.Log.String(), "sent no right header") {
@@ -210,12 +211,12 @@ func TestHandoffOfTheAnnounced(t *testing.T) {
 	var got Handoff
 	d.f.parts.HTTP2 = func(_ *Door, h Handoff) { got = h }
 	d.settings.HTTP2 = true
-	s := &fakeStream{in: []byte(lineOfFour)}
+	s := &onloop.Stream{In: []byte(lineOfFour)}
 	c := d.fakeConn(s)
 	c.announcement = &announcement{}
 	for text := preface; got.Stream == nil && text != ""; text = "" {
 		c.Readable()
-		s.in = []byte(text)
+		s.In = []byte(text)
 		c.Readable()
 	}
 	var req exchange.Request

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
 
 // answers runs f for every request.
@@ -153,13 +155,13 @@ func TestInterim(t *testing.T) {
 
 // What is sent without End goes out at the end of the turn.
 func TestStreaming(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial().send(get("/"))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	drained := make(chan int, 10)
-	h.drained = func(_ *exchange.Exchange, n int) { drained <- n }
-	s.on(func() {
+	h.OnDrained = func(_ *exchange.Exchange, n int) { drained <- n }
+	s.Do(func() {
 		x.Response.Status = 200
 		x.Head()
 	})
@@ -168,7 +170,7 @@ func TestStreaming(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		s.on(func() {
+		s.Do(func() {
 			x.Data([]byte("tick"))
 			if len(drained) != 0 {
 				t.Error("Drained is called within Data")
@@ -178,11 +180,11 @@ func TestStreaming(t *testing.T) {
 		if _, err := io.ReadFull(res.Body, buf); err != nil || string(buf) != "tick" {
 			t.Fatalf("got %q, %v", buf, err)
 		}
-		if n := wait(t, drained, "Drained"); n != 4 {
+		if n := testkit.Wait(t, drained, "Drained"); n != 4 {
 			t.Errorf("Drained got %d", n)
 		}
 	}
-	s.on(x.End)
+	s.Do(x.End)
 	if rest, err := io.ReadAll(res.Body); len(rest) != 0 || err != nil {
 		t.Errorf("got %q, %v", rest, err)
 	}
@@ -209,7 +211,7 @@ func TestAbort(t *testing.T) {
 			if err == nil {
 				_, err = io.ReadAll(res.Body)
 			}
-			if err == nil || isTimeout(err) {
+			if err == nil || onloop.IsTimeout(err) {
 				t.Errorf("the client could not tell: %v", err)
 			}
 			if o := s.Seen(1)[0]; !errors.Is(o.Err, cause) {
@@ -223,19 +225,19 @@ func TestAbort(t *testing.T) {
 }
 
 func TestGone(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	for _, head := range []bool{false, true} {
 		c := s.dial().send(get("/"))
-		x := wait(t, h.xs, "a request")
+		x := testkit.Wait(t, h.Began, "a request")
 		if head {
-			s.on(func() { x.Response.Status = 200; x.Head() })
+			s.Do(func() { x.Response.Status = 200; x.Head() })
 		}
 		c.vanish()
-		if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
+		if cause := testkit.Wait(t, h.Causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
 			t.Errorf("got %v", cause)
 		}
-		s.on(func() {
+		s.Do(func() {
 			if !x.Canceled {
 				t.Error("Canceled is not set")
 			}
@@ -268,15 +270,15 @@ func TestGone(t *testing.T) {
 
 // FIN may be a half-close: the Server hears of it, and may answer.
 func TestHalfClose(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial().send(get("/"))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	c.finishSending()
-	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrHalfClosed) {
+	if cause := testkit.Wait(t, h.Causes, "Gone"); !errors.Is(cause, exchange.ErrHalfClosed) {
 		t.Errorf("got %v", cause)
 	}
-	s.on(func() { x.Answer(200, "it had started") })
+	s.Do(func() { x.Answer(200, "it had started") })
 	if res := c.read("GET"); res.body != "it had started" || !res.Close {
 		t.Errorf("got %+v", res)
 	}
@@ -284,38 +286,38 @@ func TestHalfClose(t *testing.T) {
 
 	// Half-closed, then gone: told twice.
 	c = s.dial().send(get("/"))
-	x = wait(t, h.xs, "a request")
+	x = testkit.Wait(t, h.Began, "a request")
 	c.finishSending()
-	wait(t, h.causes, "Gone")
+	testkit.Wait(t, h.Causes, "Gone")
 	c.vanish()
-	s.on(func() { // where the loop does not see a reset by itself, writing does
+	s.Do(func() { // where the loop does not see a reset by itself, writing does
 		x.Response.Status = 200
 		x.Head()
 	})
-	if cause := wait(t, h.causes, "Gone again"); !errors.Is(cause, exchange.ErrClientGone) {
+	if cause := testkit.Wait(t, h.Causes, "Gone again"); !errors.Is(cause, exchange.ErrClientGone) {
 		t.Errorf("got %v", cause)
 	}
-	s.on(func() { x.Abort(nil) })
+	s.Do(func() { x.Abort(nil) })
 
 	// With half_close nobody hears of it.
 	s = start(t, Config{HalfClose: true}, h)
 	c = s.dial().send(get("/1") + get("/2"))
 	c.finishSending()
 	for _, path := range []string{"/1", "/2"} {
-		x = wait(t, h.xs, "a request")
+		x = testkit.Wait(t, h.Began, "a request")
 		s.Until("FIN has come", func() bool {
 			eof := false
-			s.on(func() { eof = x.Client.(*conn).eof })
+			s.Do(func() { eof = x.Client.(*conn).eof })
 			return eof
 		})
-		s.on(func() { x.Answer(200, path) })
+		s.Do(func() { x.Answer(200, path) })
 		if res := c.read("GET"); res.body != path {
 			t.Errorf("got %+v", res)
 		}
 	}
 	c.ended()
-	if len(h.causes) != 0 {
-		t.Errorf("Gone was called: %v", <-h.causes)
+	if len(h.Causes) != 0 {
+		t.Errorf("Gone was called: %v", <-h.Causes)
 	}
 }
 
@@ -377,7 +379,7 @@ func TestFile(t *testing.T) {
 			if o := s.Seen(1)[0]; (o.Err != nil) != c.fails {
 				t.Errorf("observed %+v", o)
 			}
-			s.on(func() {
+			s.Do(func() {
 				if _, err := last.Stat(); !errors.Is(err, os.ErrClosed) {
 					t.Errorf("the file was left open: %v", err)
 				}
@@ -408,10 +410,10 @@ func TestFileBreaks(t *testing.T) {
 		}))
 		var got error
 		d.f.parts.Observe = func(x *exchange.Exchange) { got = x.Stats.Err }
-		s := &fakeStream{in: []byte(get("/")), broken: c.broken}
+		s := &onloop.Stream{In: []byte(get("/")), SendErr: c.broken}
 		d.fakeConn(s).Readable()
-		if errors.Is(got, exchange.ErrClientGone) != c.gone || !errors.Is(got, c.broken) || !s.closed {
-			t.Errorf("%v: observed %v, closed is %v", c.broken, got, s.closed)
+		if errors.Is(got, exchange.ErrClientGone) != c.gone || !errors.Is(got, c.broken) || !s.Closed {
+			t.Errorf("%v: observed %v, closed is %v", c.broken, got, s.Closed)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/units"
 )
 
@@ -98,12 +99,12 @@ func TestBackpressure(t *testing.T) {
 		}
 		s.Until("the server waits", func() bool {
 			before, after := 0, 0
-			s.on(func() { before = f.sent })
+			s.Do(func() { before = f.sent })
 			time.Sleep(20 * time.Millisecond)
-			s.on(func() { after = f.sent })
+			s.Do(func() { after = f.sent })
 			return before == after
 		})
-		s.on(func() {
+		s.Do(func() {
 			if f.sent == f.total {
 				t.Error("the server did not wait")
 			}
@@ -113,7 +114,7 @@ func TestBackpressure(t *testing.T) {
 			continue
 		}
 		f.check(t, res.Body)
-		s.on(func() {
+		s.Do(func() {
 			if f.cap > 1<<20 {
 				t.Errorf("the buffer grew to %d octets", f.cap)
 			}
@@ -165,7 +166,7 @@ func TestSwallowedContentIsDrained(t *testing.T) {
 			}))
 			s.dial().send(c.method + " / HTTP/1.1\r\nHost: a\r\n\r\n").read(c.method)
 			s.Seen(1)
-			s.on(func() {
+			s.Do(func() {
 				if f.sent != total {
 					t.Errorf("%d octets were sent", f.sent)
 				}
@@ -187,7 +188,7 @@ func TestFilesAreDrained(t *testing.T) {
 		length       int64
 	}{{"by length", "GET", 6 * files}, {"in chunks", "GET", -1}, {"to HEAD", "HEAD", -1}} {
 		t.Run(c.name, func(t *testing.T) {
-			h, sent := newHeld(), 0
+			h, sent := testkit.NewHeld(), 0
 			more := func(x *exchange.Exchange) {
 				f, err := os.Open(name)
 				if err != nil {
@@ -196,7 +197,7 @@ func TestFilesAreDrained(t *testing.T) {
 				sent++
 				x.File(f, 0, 6)
 			}
-			h.drained = func(x *exchange.Exchange, n int) {
+			h.OnDrained = func(x *exchange.Exchange, n int) {
 				switch {
 				case n != exchange.FileCost:
 					t.Errorf("a file counts as %d octets", n)
@@ -237,12 +238,12 @@ func TestTunnelIsNotSpooled(t *testing.T) {
 	}
 	s.Until("the server waits", func() bool {
 		before, after := 0, 0
-		s.on(func() { before = f.sent })
+		s.Do(func() { before = f.sent })
 		time.Sleep(20 * time.Millisecond)
-		s.on(func() { after = f.sent })
+		s.Do(func() { after = f.sent })
 		return before == after
 	})
-	s.on(func() {
+	s.Do(func() {
 		if f.sent == f.total {
 			t.Error("the server did not wait")
 		}
@@ -271,10 +272,10 @@ func TestSpool(t *testing.T) {
 		c := s.dial().send(get("/"))
 		s.Until("the server has sent everything", func() bool {
 			sent := 0
-			s.on(func() { sent = f.sent })
+			s.Do(func() { sent = f.sent })
 			return sent == total
 		})
-		s.on(func() {
+		s.Do(func() {
 			if len(s.Seen(0)) != 0 {
 				t.Error("it is over before the client has it")
 			}
@@ -284,7 +285,7 @@ func TestSpool(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.check(t, res.Body)
-		s.on(func() { f.sent, f.out = 0, 0 })
+		s.Do(func() { f.sent, f.out = 0, 0 })
 		if res := c.send(get("/")).read("GET"); len(res.body) != total {
 			t.Errorf("the next got %d octets", len(res.body))
 		}
@@ -301,10 +302,10 @@ func TestSpoolIsBounded(t *testing.T) {
 	c := s.dial().send(get("/"))
 	s.Until("the server waits", func() bool {
 		full := false
-		s.on(func() { full = s.front.parts.Store.Used() > int64(4*units.MiB) })
+		s.Do(func() { full = s.front.parts.Store.Used() > int64(4*units.MiB) })
 		return full
 	})
-	s.on(func() {
+	s.Do(func() {
 		if f.sent > 20<<20 {
 			t.Errorf("the server has sent %d octets", f.sent)
 		}
@@ -328,7 +329,7 @@ func TestSpoolFails(t *testing.T) {
 	}), withSpool(t, spool.Config{Quota: units.MiB}))
 	c := s.dial().send(get("/flood"))
 	var full *exchange.Error
-	if cause := wait(t, f.gone, "Gone"); !errors.As(cause, &full) || full.Status != 507 {
+	if cause := testkit.Wait(t, f.gone, "Gone"); !errors.As(cause, &full) || full.Status != 507 {
 		t.Errorf("got %v", cause)
 	}
 	if res := c.read("GET"); !errors.Is(res.err, io.ErrUnexpectedEOF) {
@@ -348,7 +349,7 @@ func TestSlowReader(t *testing.T) {
 	f := newFlood(32<<20, 256<<10, 30000)
 	s := start(t, cfg, f)
 	s.dial().send(get("/"))
-	if cause := wait(t, f.gone, "Gone"); !errors.Is(cause, front.ErrSlowReader) {
+	if cause := testkit.Wait(t, f.gone, "Gone"); !errors.Is(cause, front.ErrSlowReader) {
 		t.Errorf("got %v", cause)
 	}
 	// The same after End.

@@ -1,11 +1,8 @@
 package http1
 
 import (
-	"errors"
-	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -14,81 +11,14 @@ import (
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit/onloop"
 )
-
-// fakeStream is a Stream in memory: in is read, then comes end, and what is
-// written is kept.
-type fakeStream struct {
-	in     []byte
-	end    error
-	out    []byte
-	writes int
-	closed bool
-	broken error // what SendFile returns, if not nil
-}
-
-func (f *fakeStream) Read(p []byte) (int, error) {
-	switch {
-	case len(f.in) > 0:
-		n := copy(p, f.in)
-		f.in = f.in[n:]
-		return n, nil
-	case f.end != nil:
-		return 0, f.end
-	}
-	return 0, loop.ErrAgain
-}
-
-func (f *fakeStream) Write(p []byte) (int, error) {
-	f.out = append(f.out, p...)
-	f.writes++
-	return len(p), nil
-}
-
-func (f *fakeStream) WriteMore(p []byte) (int, error) { return f.Write(p) }
-
-func (f *fakeStream) Writev(pieces [][]byte) (n int, err error) {
-	for _, p := range pieces {
-		f.out = append(f.out, p...)
-		n += len(p)
-	}
-	f.writes++
-	return n, nil
-}
-
-func (f *fakeStream) SendFile(file *os.File, offset, length int64) (int64, error) {
-	if f.broken != nil {
-		return 0, f.broken
-	}
-	buf := make([]byte, min(length, 1<<20))
-	n, err := file.ReadAt(buf, offset)
-	f.out = append(f.out, buf[:n]...)
-	if n == 0 && errors.Is(err, io.EOF) {
-		return 0, io.ErrUnexpectedEOF
-	}
-	return int64(n), nil
-}
-
-func (f *fakeStream) ReadMsg([]byte) (int, []*os.File, error) { return 0, nil, errors.ErrUnsupported }
-func (f *fakeStream) WriteMsg([]byte, *os.File) (int, error)  { return 0, errors.ErrUnsupported }
-func (f *fakeStream) Want(bool, bool)                         {}
-func (f *fakeStream) CloseWrite() error                       { return nil }
-func (f *fakeStream) Close(bool)                              { f.closed = true }
-func (f *fakeStream) SetHandler(loop.Handler)                 {}
 
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 	t.Helper()
 	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
-	l, err := loop.New(loop.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		l.Stop()
-		_ = l.Run()
-	})
-	return f.Door(l, Settings{}.made(t, cfg, spool.Config{}))
+	return f.Door(onloop.Idle(t), Settings{}.made(t, cfg, spool.Config{}))
 }
 
 func (d *Door) fakeGate() *gate {
@@ -153,19 +83,19 @@ func TestHotPath(t *testing.T) {
 		{"content", post("hello, world"), &consumer{*newStatic()}},
 		{"chunked", chunked("hello, world", 5, "A: b\r\n"), &consumer{*newStatic()}},
 	} {
-		s := &fakeStream{}
+		s := &onloop.Stream{}
 		conn := fakeDoor(t, Config{}, c.h).fakeConn(s)
 		text := []byte(c.text)
 		serve := func() {
-			s.in, s.out, s.writes = text, s.out[:0], 0
+			s.In, s.Out, s.Writes = text, s.Out[:0], 0
 			conn.Readable()
 		}
 		serve()
 		if n := testing.AllocsPerRun(100, serve); n != 0 {
 			t.Errorf("%s: %v allocations", c.name, n)
 		}
-		if s.writes != 1 || conn.state != idle || conn.w != nil {
-			t.Errorf("%s: %d writes, then state %d", c.name, s.writes, conn.state)
+		if s.Writes != 1 || conn.state != idle || conn.w != nil {
+			t.Errorf("%s: %d writes, then state %d", c.name, s.Writes, conn.state)
 		}
 	}
 }
@@ -177,7 +107,7 @@ func TestIdleIsSmall(t *testing.T) {
 	}
 	d := fakeDoor(t, Config{}, newStatic())
 	const n = 10000
-	streams := make([]fakeStream, n)
+	streams := make([]onloop.Stream, n)
 	head := []byte("GET / HTTP/1.1\r\nHost: a\r\nX: " + longValue() + "\r\n\r\n")
 	var before, after runtime.MemStats
 	g := d.fakeGate()
@@ -185,9 +115,9 @@ func TestIdleIsSmall(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for i := range streams {
 		s := &streams[i]
-		s.in = head
+		s.In = head
 		d.fakeConnBy(g, s).Readable()
-		s.out = nil
+		s.Out = nil
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -208,12 +138,12 @@ func longValue() string {
 }
 
 func benchmarkServe(b *testing.B, text string, h exchange.Handler) {
-	s := &fakeStream{}
+	s := &onloop.Stream{}
 	conn := fakeDoor(b, Config{}, h).fakeConn(s)
 	request := []byte(text)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.in, s.out = request, s.out[:0]
+		s.In, s.Out = request, s.Out[:0]
 		conn.Readable()
 	}
 }

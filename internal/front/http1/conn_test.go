@@ -15,6 +15,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
 
 func TestKeepAlive(t *testing.T) {
@@ -129,20 +130,20 @@ func TestPipelining(t *testing.T) {
 
 // Pipelined requests are served one after the other, whoever finishes them.
 func TestPipeliningWaits(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial().send(get("/1") + get("/2") + get("/3"))
 	for _, path := range []string{"/1", "/2", "/3"} {
-		x := wait(t, h.xs, "a request")
-		if len(h.xs) != 0 {
+		x := testkit.Wait(t, h.Began, "a request")
+		if len(h.Began) != 0 {
 			t.Fatal("two requests at a time")
 		}
-		s.on(func() {
+		s.Do(func() {
 			if string(x.Request.Path) != path {
 				t.Errorf("got %s, want %s", x.Request.Path, path)
 			}
 			x.Answer(200, path)
-			if len(h.xs) != 0 {
+			if len(h.Began) != 0 {
 				t.Error("the next request was served within End")
 			}
 		})
@@ -154,17 +155,17 @@ func TestPipeliningWaits(t *testing.T) {
 
 // A client that pipelines without end is read only as fast as it is answered.
 func TestPipeliningIsBounded(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial()
 	go c.send(strings.Repeat(get("/"), 1<<20))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	s.Until("reading rests", func() bool {
 		full := false
-		s.on(func() { full = x.Client.(*conn).full })
+		s.Do(func() { full = x.Client.(*conn).full })
 		return full
 	})
-	s.on(func() {
+	s.Do(func() {
 		if n := len(x.Client.(*conn).w.in); n > 2*headRead {
 			t.Errorf("%d octets are buffered", n)
 		}
@@ -213,11 +214,11 @@ func TestKeepaliveRequests(t *testing.T) {
 // A client that has sent its next request when the connection ends gets its
 // answer, and no reset.
 func TestKeepaliveEndsWhileTheClientSends(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{KeepaliveRequests: 1}, h)
 	c := s.dial().send(get("/1"))
-	x := wait(t, h.xs, "a request")
-	s.on(func() { // nobody reads while the loop is here
+	x := testkit.Wait(t, h.Began, "a request")
+	s.Do(func() { // nobody reads while the loop is here
 		c.send(get("/2"))
 		x.Answer(200, "/1")
 	})
@@ -275,12 +276,12 @@ func TestAddresses(t *testing.T) {
 
 // What a client that goes in the middle leaves behind reaches nobody else.
 func TestNothingLeaks(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	for i := range 50 {
 		c := s.dial().send("POST /secret HTTP/1.1\r\nHost: a\r\nX-Secret: yes\r\nContent-Length: 100\r\n\r\nsecret")
-		x := wait(t, h.xs, "a request")
-		s.on(func() {
+		x := testkit.Wait(t, h.Began, "a request")
+		s.Do(func() {
 			x.Demand(10)
 			if i%2 == 0 {
 				x.Response.Status = 200
@@ -290,16 +291,16 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		})
 		c.vanish()
-		if err := wait(t, h.causes, "Gone"); err == nil {
+		if err := testkit.Wait(t, h.Causes, "Gone"); err == nil {
 			t.Fatal("Gone without a cause")
 		}
 		other := s.dial().send(get("/other"))
-		y := wait(t, h.xs, "another request")
+		y := testkit.Wait(t, h.Began, "another request")
 		if x == y {
 			t.Fatal("an exchange is used again before its end")
 		}
-		s.on(func() { x.Data([]byte("secret")); x.End() })
-		s.on(func() {
+		s.Do(func() { x.Data([]byte("secret")); x.End() })
+		s.Do(func() {
 			if y.Request.Get("x-secret") != nil || len(y.Request.Fields) != 1 || len(y.Response.Fields) != 0 || y.HasContent {
 				t.Errorf("the other request is %+v", y.Request)
 			}
@@ -310,8 +311,8 @@ func TestNothingLeaks(t *testing.T) {
 			t.Fatalf("got %+v", res)
 		}
 		third := s.dial().send(get("/third"))
-		z := wait(t, h.xs, "a third request")
-		s.on(func() {
+		z := testkit.Wait(t, h.Began, "a third request")
+		s.Do(func() {
 			if z.Request.Get("x-secret") != nil || z.Canceled || z.Stats.Err != nil || len(z.Response.Fields) != 0 {
 				t.Errorf("the third request is %+v", z)
 			}
@@ -326,17 +327,17 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestMaxConnections(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{MaxConnections: 3}, h)
 	first := s.dial().send(get("/"))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	idle := s.dial()
 	s.Until("two are open", func() bool { return s.counters().Open == 2 })
 	for range 5 {
 		_ = s.dial()
 	}
 	idle.ended() // the oldest idle one made room
-	s.on(func() { x.Answer(200, "still here") })
+	s.Do(func() { x.Answer(200, "still here") })
 	if res := first.read("GET"); res.body != "still here" {
 		t.Errorf("got %+v", res)
 	}
@@ -346,24 +347,24 @@ func TestMaxConnections(t *testing.T) {
 	var xs []*exchange.Exchange
 	for range 3 {
 		busy = append(busy, s.dial().send(get("/")))
-		xs = append(xs, wait(t, h.xs, "a request"))
+		xs = append(xs, testkit.Wait(t, h.Began, "a request"))
 	}
 	late := s.dial().send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	s.Until("accepting rests", func() bool {
 		paused := false
-		s.on(func() { paused = s.door.paused })
+		s.Do(func() { paused = s.door.paused })
 		return paused
 	})
 	if n := s.counters().Open; n != 3 {
 		t.Errorf("%d connections", n)
 	}
 	for i, x := range xs {
-		s.on(func() { x.Answer(200, "x") })
+		s.Do(func() { x.Answer(200, "x") })
 		busy[i].read("GET")
 		_ = busy[i].Close()
 	}
-	y := wait(t, h.xs, "the request that waited")
-	s.on(func() { y.Answer(200, "late") })
+	y := testkit.Wait(t, h.Began, "the request that waited")
+	s.Do(func() { y.Answer(200, "late") })
 	if res := late.read("GET"); res.body != "late" {
 		t.Errorf("got %+v", res)
 	}
@@ -371,12 +372,12 @@ func TestMaxConnections(t *testing.T) {
 
 // Whoever uses an Exchange after its end reaches nobody.
 func TestLateUse(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial().send(get("/"))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	generation := x.Generation
-	s.on(func() {
+	s.Do(func() {
 		x.Answer(200, "x")
 		x.Demand(1)
 		x.Head()
@@ -408,11 +409,11 @@ func TestPanics(t *testing.T) {
 	for name, h := range map[string]func(x *exchange.Exchange){
 		"in Serve": func(*exchange.Exchange) { panic("oops") },
 		"in Content": func(x *exchange.Exchange) {
-			x.Server = &watcher{collector: &collector{window: 3}, watch: func() { panic("oops") }}
+			x.Server = &watcher{Collector: &testkit.Collector{Window: 3}, watch: func() { panic("oops") }}
 			x.Demand(3)
 		},
 		"in a later Content": func(x *exchange.Exchange) {
-			x.Server = &watcher{collector: &collector{window: 3}, watch: func() { panic("oops") }}
+			x.Server = &watcher{Collector: &testkit.Collector{Window: 3}, watch: func() { panic("oops") }}
 			x.Executor.Post(exchange.TaskFunc(func() { x.Demand(3) }))
 		},
 	} {
@@ -425,7 +426,7 @@ func TestPanics(t *testing.T) {
 				x.Answer(200, "fine")
 			}))
 			c := s.dial().send(post("hello"))
-			wait(t, s.panics, "a panic")
+			testkit.Wait(t, s.Panics, "a panic")
 			_ = c.Conn.(*net.TCPConn).CloseWrite() // where the panic was no event of the socket's, the next is
 			c.ended()
 			s.Until("the connection is gone", func() bool { return s.counters().Open == 0 })
@@ -439,14 +440,14 @@ func TestPanics(t *testing.T) {
 // When files run out, idle connections go first.
 func TestOutOfFiles(t *testing.T) {
 	d := fakeDoor(t, Config{}, newStatic())
-	streams := make([]fakeStream, 2*evictions)
+	streams := make([]onloop.Stream, 2*evictions)
 	for i := range streams {
 		d.fakeConn(&streams[i])
 	}
 	d.refused(syscall.EMFILE)
 	for i := range streams {
-		if streams[i].closed != (i < evictions) {
-			t.Errorf("connection %d: closed is %v", i, streams[i].closed)
+		if streams[i].Closed != (i < evictions) {
+			t.Errorf("connection %d: closed is %v", i, streams[i].Closed)
 		}
 	}
 	if n := d.Counters(); n.Evicted != evictions || n.Open != evictions || n.Idle != evictions {
@@ -460,7 +461,7 @@ func TestOutOfWatches(t *testing.T) {
 	var log testkit.Log
 	d := fakeDoor(t, Config{}, newStatic())
 	d.f.parts.Log = slog.New(slog.NewTextHandler(&log, nil))
-	var idle fakeStream
+	var idle onloop.Stream
 	d.fakeConn(&idle)
 	name, _ := temporary(t, 1)
 	for range 10 {
@@ -470,8 +471,8 @@ func TestOutOfWatches(t *testing.T) {
 		}
 		d.accepted(d.newGate(nil, listen.Addr{}, d.f.parts.Handler), fd, netip.AddrPort{})
 	}
-	if n := strings.Count(log.String(), "cannot accept"); n != 1 || !idle.closed {
-		t.Errorf("%d lines, closed is %v", n, idle.closed)
+	if n := strings.Count(log.String(), "cannot accept"); n != 1 || !idle.Closed {
+		t.Errorf("%d lines, closed is %v", n, idle.Closed)
 	}
 }
 
@@ -479,7 +480,7 @@ func TestOutOfWatches(t *testing.T) {
 func TestServeConn(t *testing.T) {
 	s := start(t, Config{}, hello)
 	ours, theirs := net.Pipe()
-	s.on(func() { s.door.ServeConn(ours, listen.Addr{Host: "127.0.0.1", Port: 80}) })
+	s.Do(func() { s.door.ServeConn(ours, listen.Addr{Host: "127.0.0.1", Port: 80}) })
 	_ = theirs.SetDeadline(time.Now().Add(patience))
 	c := &client{t, theirs, bufio.NewReader(theirs)}
 	for range 2 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/units"
 )
 
@@ -16,7 +17,7 @@ func TestContent(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 20000)
 	for _, window := range []int{1 << 20, 64 << 10, 1000} {
 		t.Run(fmt.Sprint(window), func(t *testing.T) {
-			s := start(t, Config{}, echo(window))
+			s := start(t, Config{}, testkit.Echo(window))
 			c := s.dial()
 			for _, r := range []struct{ name, text, want string }{
 				{"none", get("/"), ""},
@@ -42,7 +43,7 @@ func TestContent(t *testing.T) {
 }
 
 func TestTrailersOfRequest(t *testing.T) {
-	s := start(t, Config{}, echo(100))
+	s := start(t, Config{}, testkit.Echo(100))
 	res := s.dial().get(chunked("abc", 1, "X-Sum: 1\r\nContent-Length: 9\r\nHost: b\r\n"))
 	if res.body != "abc" || strings.Join(res.Header["X-Trailer"], ",") != "x-sum=1" {
 		t.Errorf("got %+v", res)
@@ -51,7 +52,7 @@ func TestTrailersOfRequest(t *testing.T) {
 
 // Content comes octet by octet, too.
 func TestContentInPieces(t *testing.T) {
-	s := start(t, Config{}, echo(3))
+	s := start(t, Config{}, testkit.Echo(3))
 	c := s.dial()
 	text := chunked("hello", 2, "A: b\r\n") + post("hello")
 	for i := range len(text) {
@@ -70,13 +71,13 @@ func TestContentBufferIsBounded(t *testing.T) {
 	largest := 0
 	s := start(t, Config{}, answers(func(x *exchange.Exchange) {
 		c := x.Client.(*conn)
-		col := &collector{window: 700, done: func(x *exchange.Exchange, content []byte, err error) {
+		col := &testkit.Collector{Window: 700, Done: func(x *exchange.Exchange, content []byte, err error) {
 			if len(content) != size || err != nil {
 				t.Errorf("got %d octets, %v", len(content), err)
 			}
 			x.Answer(200, "ok")
 		}}
-		x.Server = &watcher{collector: col, watch: func() { largest = max(largest, cap(c.w.in)) }}
+		x.Server = &watcher{Collector: col, watch: func() { largest = max(largest, cap(c.w.in)) }}
 		x.Demand(700)
 	}))
 	c := s.dial()
@@ -84,7 +85,7 @@ func TestContentBufferIsBounded(t *testing.T) {
 	if res := c.read("POST"); res.body != "ok" {
 		t.Errorf("got %+v", res)
 	}
-	s.on(func() {
+	s.Do(func() {
 		if largest == 0 || largest > 4*headRead {
 			t.Errorf("the buffer grew to %d octets", largest)
 		}
@@ -93,19 +94,19 @@ func TestContentBufferIsBounded(t *testing.T) {
 
 // watcher is a collector that leaves its demand to the end of the turn.
 type watcher struct {
-	*collector
+	*testkit.Collector
 	watch func()
 	ended bool
 }
 
 func (w *watcher) ContentEnd(x *exchange.Exchange, err error) {
 	w.ended = true
-	w.collector.ContentEnd(x, err)
+	w.Collector.ContentEnd(x, err)
 }
 
 func (w *watcher) Content(x *exchange.Exchange, p []byte) {
 	w.watch()
-	w.got = append(w.got, p...)
+	w.Got = append(w.Got, p...)
 	n := len(p)
 	x.Executor.Post(exchange.TaskFunc(func() {
 		if !w.ended {
@@ -116,7 +117,7 @@ func (w *watcher) Content(x *exchange.Exchange, p []byte) {
 
 // Content that nobody demands stays with the client.
 func TestContentWaitsForDemand(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	const size = 32 << 20
 	c := s.dial()
@@ -125,22 +126,22 @@ func TestContentWaitsForDemand(t *testing.T) {
 		c.send(post(strings.Repeat("x", size)))
 		close(sent)
 	}()
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	s.Until("reading rests", func() bool {
 		full := false
-		s.on(func() { full = x.Client.(*conn).full })
+		s.Do(func() { full = x.Client.(*conn).full })
 		return full
 	})
-	s.on(func() {
-		if len(h.got) != 0 {
-			t.Errorf("got %d octets without demand", len(h.got))
+	s.Do(func() {
+		if len(h.Got) != 0 {
+			t.Errorf("got %d octets without demand", len(h.Got))
 		}
 		x.Demand(10)
 		x.Demand(5)
 	})
 	s.Until("15 octets are there", func() bool {
 		n := 0
-		s.on(func() { n = len(h.got) })
+		s.Do(func() { n = len(h.Got) })
 		return n == 15
 	})
 	select {
@@ -148,13 +149,13 @@ func TestContentWaitsForDemand(t *testing.T) {
 		t.Error("the client could send everything")
 	default:
 	}
-	s.on(func() { x.Demand(size) })
-	if err := wait(t, h.ends, "the end"); err != nil {
+	s.Do(func() { x.Demand(size) })
+	if err := testkit.Wait(t, h.Ends, "the end"); err != nil {
 		t.Errorf("got %v", err)
 	}
-	s.on(func() {
-		if len(h.got) != size {
-			t.Errorf("got %d octets", len(h.got))
+	s.Do(func() {
+		if len(h.Got) != size {
+			t.Errorf("got %d octets", len(h.Got))
 		}
 		x.Answer(200, "ok")
 	})
@@ -166,7 +167,7 @@ func TestContentWaitsForDemand(t *testing.T) {
 const expecting = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
 
 func TestContinue(t *testing.T) {
-	s := start(t, Config{}, echo(100))
+	s := start(t, Config{}, testkit.Echo(100))
 	c := s.dial().send(expecting)
 	line, err := c.r.ReadString('\n')
 	empty, _ := c.r.ReadString('\n')
@@ -241,7 +242,7 @@ func TestContentGivenUp(t *testing.T) {
 			x.Answer(200, "next")
 			return
 		}
-		col := &collector{window: 10, done: func(*exchange.Exchange, []byte, error) { t.Error("the content is whole") }}
+		col := &testkit.Collector{Window: 10, Done: func(*exchange.Exchange, []byte, error) { t.Error("the content is whole") }}
 		x.Server = &quitter{col}
 		x.Demand(10)
 	}))
@@ -261,14 +262,14 @@ func TestContentGivenUp(t *testing.T) {
 }
 
 // quitter is a collector that answers at the first content.
-type quitter struct{ *collector }
+type quitter struct{ *testkit.Collector }
 
 func (*quitter) Content(x *exchange.Exchange, _ []byte) { x.Answer(200, "enough") }
 
 // A large upload that is refused: the client reads the answer only when it has
 // sent everything, and must not get a reset instead.
 func TestLingeringClose(t *testing.T) {
-	s := start(t, Config{MaxBody: units.MiB}, echo(100))
+	s := start(t, Config{MaxBody: units.MiB}, testkit.Echo(100))
 	for _, text := range []string{
 		post(strings.Repeat("x", 8<<20)),
 		chunked(strings.Repeat("x", 8<<20), 60000, ""),
@@ -285,7 +286,7 @@ func TestLingeringClose(t *testing.T) {
 }
 
 func TestBadChunksReachTheServer(t *testing.T) {
-	s := start(t, Config{MaxBody: 100}, echo(1000))
+	s := start(t, Config{MaxBody: 100}, testkit.Echo(1000))
 	for text, status := range map[string]int{
 		"5\r\nhello\r\nxyz\r\n":                        400,
 		"5\r\nhello\n":                                 400,
@@ -306,7 +307,7 @@ func TestBadChunksReachTheServer(t *testing.T) {
 
 // FIN in the middle of content is told; the client may still read.
 func TestContentCut(t *testing.T) {
-	s := start(t, Config{}, echo(1000))
+	s := start(t, Config{}, testkit.Echo(1000))
 	for _, text := range []string{part(post("hello")), part(chunked("hello", 5, ""))} {
 		c := s.dial().send(text)
 		c.finishSending()
@@ -367,7 +368,7 @@ func (*mirror) Gone(x *exchange.Exchange, cause error)     { x.Abort(cause) }
 // A client that sends its head, or its content, too slowly is told so.
 func TestTooSlow(t *testing.T) {
 	cfg := Config{MinRate: 1 << 20, MinRateGrace: 100 * time.Millisecond, IdleTimeout: 200 * time.Millisecond}
-	s := start(t, cfg, echo(1000))
+	s := start(t, cfg, testkit.Echo(1000))
 	for text, head := range map[string]bool{
 		"GET / HTT": true, "GET / HTTP/1.1\r\nHost: a\r\n": true, part(post("hello")): false, part(chunked("hello", 1, "")): false,
 	} {
@@ -404,7 +405,7 @@ func TestSlowLoris(t *testing.T) {
 	}
 	s.Until("all have begun", func() bool {
 		begun := 0
-		s.on(func() {
+		s.Do(func() {
 			s.door.idle.Each(func(c *conn) {
 				if c.state == reading {
 					begun++
@@ -413,9 +414,9 @@ func TestSlowLoris(t *testing.T) {
 		})
 		return begun == len(slow)
 	})
-	s.on(func() {
+	s.Do(func() {
 		s.door.idle.Each(func(c *conn) {
-			c.until = s.l.Now() + int64(300*time.Millisecond)
+			c.until = s.Loop.Now() + int64(300*time.Millisecond)
 			c.arm()
 		})
 	})
@@ -447,7 +448,7 @@ func TestSlowLoris(t *testing.T) {
 		}
 	}
 	for range slow {
-		if got := wait(t, answers, "the answer of a slow one"); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+		if got := testkit.Wait(t, answers, "the answer of a slow one"); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
 			t.Fatalf("a slow one got %q", got)
 		}
 	}
@@ -457,24 +458,24 @@ func TestSlowLoris(t *testing.T) {
 
 // A Server that is slow itself is not held against the client.
 func TestSlowServerIsNoSlowClient(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{MinRateGrace: patience}, h)
 	c := s.dial().send(part(post("hello")))
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	for _, waits := range []bool{false, true} {
 		if waits {
-			s.on(func() { x.Demand(100) })
+			s.Do(func() { x.Demand(100) })
 		}
-		s.on(func() {
+		s.Do(func() {
 			if at := s.door.busy.Oldest().deadline(); (at != 0) != waits {
 				t.Errorf("the Server waits: %v; the deadline is %d", waits, at)
 			}
 		})
 	}
 	c.send("llo")
-	if err := wait(t, h.ends, "the end"); err != nil {
+	if err := testkit.Wait(t, h.Ends, "the end"); err != nil {
 		t.Errorf("got %v", err)
 	}
-	s.on(func() { x.Answer(200, "") })
+	s.Do(func() { x.Answer(200, "") })
 	c.read("POST")
 }

@@ -4,15 +4,16 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit/onloop"
 )
 
 // Behind a proxy requests cost no allocation either.
 func TestForwardedDoesNotAllocate(t *testing.T) {
-	s := &fakeStream{}
+	s := &onloop.Stream{}
 	conn := fakeDoor(t, Config{TrustedProxies: []string{"127.0.0.1"}}, newStatic()).fakeConn(s)
 	text := []byte("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n\r\n")
 	serve := func() {
-		s.in, s.out = text, s.out[:0]
+		s.In, s.Out = text, s.Out[:0]
 		conn.Readable()
 	}
 	serve()

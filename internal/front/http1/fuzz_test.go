@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
 
 // variety answers in a way that the path chooses.
@@ -41,31 +43,31 @@ func (v *variety) Serve(x *exchange.Exchange) {
 			x.End()
 		}
 	default:
-		echo(5).Serve(x)
+		testkit.Echo(5).Serve(x)
 	}
 }
 
 // feedConn gives text to a connection in pieces of up to step octets, then FIN,
 // and returns what came back.
-func feedConn(d *Door, text []byte, step int) *fakeStream {
-	s := &fakeStream{}
+func feedConn(d *Door, text []byte, step int) *onloop.Stream {
+	s := &onloop.Stream{}
 	c := d.fakeConn(s)
 	run := func() {
 		for i := 0; c.scheduled && i < 1000; i++ {
 			c.Run()
 		}
 	}
-	for len(text) > 0 && !s.closed && c.state != lingering {
+	for len(text) > 0 && !s.Closed && c.state != lingering {
 		n := min(step, len(text))
-		s.in = append(s.in, text[:n]...)
+		s.In = append(s.In, text[:n]...)
 		text = text[n:]
-		for rounds := 0; len(s.in) > 0 && !s.closed && !c.full && rounds < 1000; rounds++ {
+		for rounds := 0; len(s.In) > 0 && !s.Closed && !c.full && rounds < 1000; rounds++ {
 			c.Readable()
 			run()
 		}
 	}
-	s.end = io.EOF
-	for rounds := 0; !s.closed && rounds < 10; rounds++ {
+	s.End = io.EOF
+	for rounds := 0; !s.Closed && rounds < 10; rounds++ {
 		c.Readable()
 		run()
 	}
@@ -97,8 +99,8 @@ func FuzzConnection(f *testing.F) {
 		v.served = nil
 		pieces := feedConn(d, text, int(step)+1)
 		two := v.served
-		if !whole.closed || !pieces.closed {
-			t.Fatalf("not closed: %v, %v", whole.closed, pieces.closed)
+		if !whole.Closed || !pieces.Closed {
+			t.Fatalf("not closed: %v, %v", whole.Closed, pieces.Closed)
 		}
 		if len(one) != len(two) {
 			t.Fatalf("whole %q, in pieces %q", one, two)
@@ -106,8 +108,8 @@ func FuzzConnection(f *testing.F) {
 		if n := d.counters; n.Open != 0 || n.Idle != 0 {
 			t.Fatalf("counters %+v", n)
 		}
-		checkAnswers(t, whole.out, one)
-		checkAnswers(t, pieces.out, two)
+		checkAnswers(t, whole.Out, one)
+		checkAnswers(t, pieces.Out, two)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // Each side of a tunnel ends by itself: what the client sends after the server has
@@ -14,11 +15,11 @@ import (
 func TestTunnelHalfCloses(t *testing.T) {
 	for name, demand := range map[string]int{"taken at once": 1 << 20, "taken slowly": 1000} {
 		t.Run(name, func(t *testing.T) {
-			h := newHeld()
+			h := testkit.NewHeld()
 			s := start(t, Config{}, h)
 			c := s.dial().send("CONNECT b:1 HTTP/1.1\r\nHost: b:1\r\n\r\n")
-			x := wait(t, h.xs, "the request comes")
-			s.on(func() {
+			x := testkit.Wait(t, h.Began, "the request comes")
+			s.Do(func() {
 				x.Response.Status, x.Response.ContentLength = 200, -1
 				x.Head()
 				x.Data([]byte("hello"))
@@ -32,29 +33,29 @@ func TestTunnelHalfCloses(t *testing.T) {
 			c.finishSending()
 			var got []byte
 			for over := false; !over; {
-				s.on(func() {
+				s.Do(func() {
 					x.Demand(demand)
 				})
-				s.on(func() {
-					got = bytes.Clone(h.got)
-					over = len(h.ends) > 0
+				s.Do(func() {
+					got = bytes.Clone(h.Got)
+					over = len(h.Ends) > 0
 				})
 			}
 			if string(got) != late {
 				t.Errorf("%d octets arrived of %d", len(got), len(late))
 			}
-			if err := <-h.ends; err != nil {
+			if err := <-h.Ends; err != nil {
 				t.Errorf("the end is %v", err)
 			}
-			s.on(x.End)
+			s.Do(x.End)
 			if o := s.Seen(1)[0]; o.Err != nil || o.In != int64(len(late)) || o.Out != 5 {
 				t.Errorf("observed %+v", o)
 			}
 			if n := s.counters(); n.Open != 0 {
 				t.Errorf("%d connections are open", n.Open)
 			}
-			if len(h.causes) > 0 {
-				t.Errorf("the server was told that the client is gone: %v", <-h.causes)
+			if len(h.Causes) > 0 {
+				t.Errorf("the server was told that the client is gone: %v", <-h.Causes)
 			}
 		})
 	}
@@ -62,11 +63,11 @@ func TestTunnelHalfCloses(t *testing.T) {
 
 // A client that is gone after a half-close is told of, as ever.
 func TestTunnelGoneAfterHalfClose(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	c := s.dial().send("CONNECT b:1 HTTP/1.1\r\nHost: b:1\r\n\r\n")
-	x := wait(t, h.xs, "the request comes")
-	s.on(func() {
+	x := testkit.Wait(t, h.Began, "the request comes")
+	s.Do(func() {
 		x.Response.Status, x.Response.ContentLength = 200, -1
 		x.Head()
 		x.Client.(exchange.HalfCloser).CloseWrite(x)
@@ -76,8 +77,8 @@ func TestTunnelGoneAfterHalfClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.vanish()
-	if cause := wait(t, h.causes, "the server is told"); cause == nil {
+	if cause := testkit.Wait(t, h.Causes, "the server is told"); cause == nil {
 		t.Error("no cause")
 	}
-	s.on(func() { x.Abort(exchange.ErrClientGone) })
+	s.Do(func() { x.Abort(exchange.ErrClientGone) })
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"rickhouse/internal/testkit/onloop"
 )
 
 // A connection whose first octets are the preface of HTTP/2 goes to its front, in
@@ -15,19 +17,19 @@ func TestHandoff(t *testing.T) {
 		d := fakeDoor(t, Config{}, newStatic())
 		d.settings.HTTP2 = true
 		d.f.parts.HTTP2 = func(_ *Door, h Handoff) { got, read = h, string(h.Read) }
-		s := &fakeStream{}
+		s := &onloop.Stream{}
 		c := d.fakeConn(s)
 		text := preface + "more"
 		for len(text) > 0 && got.Stream == nil {
 			n := min(step, len(text))
-			s.in, text = []byte(text[:n]), text[n:]
+			s.In, text = []byte(text[:n]), text[n:]
 			c.Readable()
 		}
 		if got.Stream != s || !strings.HasPrefix(read, preface) || got.Remote.String() != "127.0.0.1:1234" || got.Origin.Listen.Port != 80 {
 			t.Fatalf("%d octets at a time: got %+v, read %q", step, got, read)
 		}
-		if n := d.counters; s.closed || len(s.out) > 0 || n.Open != 1 || n.Idle != 0 || n.Refused != 0 {
-			t.Errorf("closed %v, wrote %q, counters %+v", s.closed, s.out, n)
+		if n := d.counters; s.Closed || len(s.Out) > 0 || n.Open != 1 || n.Idle != 0 || n.Refused != 0 {
+			t.Errorf("closed %v, wrote %q, counters %+v", s.Closed, s.Out, n)
 		}
 		got.Closed()
 		if d.counters.Open != 0 || d.f.Open() != 0 {
@@ -46,12 +48,12 @@ func TestNoHandoff(t *testing.T) {
 		d := fakeDoor(t, Config{}, newStatic())
 		d.settings.HTTP2 = true
 		d.f.parts.HTTP2 = func(*Door, Handoff) { t.Errorf("%s: it is handed off", c.name) }
-		s := &fakeStream{in: []byte(c.text)}
+		s := &onloop.Stream{In: []byte(c.text)}
 		conn := d.fakeConn(s)
 		conn.Readable()
-		s.end = io.EOF
+		s.End = io.EOF
 		conn.Readable()
-		out := string(s.out)
+		out := string(s.Out)
 		if last := out[max(0, strings.LastIndex(out, "HTTP/1.1")):]; !strings.HasPrefix(last, c.status) || c.status == "" && out != "" {
 			t.Errorf("%s: got %q", c.name, out)
 		}
@@ -72,15 +74,15 @@ func TestEvictHandedOver(t *testing.T) {
 		handed = handed[1:]
 		return true
 	}
-	d.fakeConn(&fakeStream{in: []byte(preface)}).Readable()
-	idle := &fakeStream{}
+	d.fakeConn(&onloop.Stream{In: []byte(preface)}).Readable()
+	idle := &onloop.Stream{}
 	d.fakeConn(idle)
 	for i, want := range []bool{true, true, false} {
 		if got := d.evict(nil); got != want {
 			t.Errorf("%d: got %v", i, got)
 		}
 	}
-	if n := d.counters; !idle.closed || n.Evicted != 2 || n.Open != 0 {
-		t.Errorf("closed %v, counters %+v", idle.closed, n)
+	if n := d.counters; !idle.Closed || n.Evicted != 2 || n.Open != 0 {
+		t.Errorf("closed %v, counters %+v", idle.Closed, n)
 	}
 }

@@ -2,23 +2,19 @@ package http1
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
-	"rickhouse/internal/listen"
-	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
 	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
 
 // patience is how long a test waits for what should happen.
@@ -26,12 +22,9 @@ const patience = testkit.Patience
 
 // server is a Front with one Door on a running Loop.
 type server struct {
-	testkit.Observed
-	l        *loop.Loop
-	front    *Front
-	door     *Door
-	listener *listen.Listener
-	panics   chan any
+	*onloop.Server
+	front *Front
+	door  *Door
 }
 
 type handler = exchange.HandlerFunc
@@ -66,50 +59,23 @@ func startUnix(t *testing.T, cfg Config, h exchange.Handler) *server {
 
 func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*setup)) *server {
 	t.Helper()
-	s := &server{Observed: testkit.Observed{T: t}, panics: make(chan any, 10)}
-	p := setup{Parts: Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe}}
+	p := setup{Parts: Parts{Handler: h}}
 	for _, f := range change {
 		f(&p)
 	}
+	s := &server{Server: onloop.Listen(t, address, p.TLS != nil)}
+	p.Observe = s.Observe
+	if p.Log == nil {
+		p.Log = s.Logger()
+	}
 	p.Settings.HTTP2 = p.Parts.HTTP2 != nil
-	addr, err := listen.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr.TLS = p.TLS != nil
-	if s.listener, err = listen.Listen(addr, listen.Config{}); err != nil {
-		t.Fatal(err)
-	}
 	s.front = New(p.Parts)
-	if s.l, err = loop.New(loop.Config{OnPanic: func(value any, _ []byte) { s.panics <- value }}); err != nil {
+	s.door = s.front.Door(s.Loop, p.Settings.made(t, cfg, p.spool))
+	if err := s.door.Serve(s.Listener); err != nil {
 		t.Fatal(err)
 	}
-	s.door = s.front.Door(s.l, p.Settings.made(t, cfg, p.spool))
-	if err := s.door.Serve(s.listener); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.l.Run() }()
-	t.Cleanup(func() {
-		s.l.Stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		_ = s.listener.Close()
-		for len(s.panics) > 0 {
-			t.Errorf("panic: %v", <-s.panics)
-		}
-		if t.Failed() {
-			t.Logf("log:\n%s", s.Log.String())
-		}
-	})
+	s.Run()
 	return s
-}
-
-// on runs f on the Loop and waits for it.
-func (s *server) on(f func()) {
-	s.T.Helper()
-	s.On(s.l, f)
 }
 
 // hasten waits until a connection that has no request yet is as it should be, and
@@ -117,11 +83,11 @@ func (s *server) on(f func()) {
 func (s *server) hasten(what string, as func(c *conn) bool) {
 	s.T.Helper()
 	s.Until(what, func() (found bool) {
-		s.on(func() {
+		s.Do(func() {
 			s.door.idle.Each(func(c *conn) {
 				if !found && as(c) {
 					found = true
-					c.until = s.l.Now()
+					c.until = s.Loop.Now()
 					c.arm()
 				}
 			})
@@ -132,7 +98,7 @@ func (s *server) hasten(what string, as func(c *conn) bool) {
 
 func (s *server) counters() (c Counters) {
 	s.T.Helper()
-	s.on(func() { c = s.door.Counters() })
+	s.Do(func() { c = s.door.Counters() })
 	return c
 }
 
@@ -145,17 +111,7 @@ type client struct {
 
 func (s *server) dial() *client {
 	s.T.Helper()
-	a := s.listener.Addr()
-	network, address := "tcp", a.String()
-	if a.Path != "" {
-		network, address = "unix", a.Path
-	}
-	c, err := net.Dial(network, address)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	s.T.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
+	c := s.Dial()
 	return &client{s.T, c, bufio.NewReader(c)}
 }
 
@@ -204,14 +160,9 @@ func (c *client) ended() {
 	c.t.Helper()
 	if b, err := c.r.ReadByte(); err == nil {
 		c.t.Errorf("got %q, want the end", b)
-	} else if isTimeout(err) {
+	} else if onloop.IsTimeout(err) {
 		c.t.Errorf("the connection was not closed: %v", err)
 	}
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }
 
 // finishSending sends FIN.
@@ -229,101 +180,7 @@ func (c *client) vanish() {
 }
 
 // hello answers with the path.
-var hello = handler(func(x *exchange.Exchange) {
-	x.Answer(200, "hello "+string(x.Request.Path))
-})
-
-// collector is a Server that gathers the content, window by window, and then
-// calls done.
-type collector struct {
-	window int
-	got    []byte
-	done   func(x *exchange.Exchange, content []byte, err error)
-	gone   func(x *exchange.Exchange, cause error)
-}
-
-func (s *collector) Content(x *exchange.Exchange, p []byte) {
-	if len(p) > s.window {
-		panic("more content than was demanded")
-	}
-	s.got = append(s.got, p...)
-	x.Demand(len(p))
-}
-
-func (s *collector) ContentEnd(x *exchange.Exchange, err error) { s.done(x, s.got, err) }
-func (s *collector) Drained(*exchange.Exchange, int)            {}
-
-func (s *collector) Gone(x *exchange.Exchange, cause error) {
-	if s.gone != nil {
-		s.gone(x, cause)
-		return
-	}
-	x.Abort(cause)
-}
-
-// echo answers with the content.
-func echo(window int) exchange.Handler {
-	return handler(func(x *exchange.Exchange) {
-		answer := func(x *exchange.Exchange, content []byte, err error) {
-			if err != nil {
-				x.Fail(err)
-				return
-			}
-			for _, f := range x.Request.Trailers {
-				x.Response.Add("X-Trailer", string(f.Name)+"="+string(f.Value))
-			}
-			x.Answer(200, string(content))
-		}
-		if !x.HasContent {
-			answer(x, nil, nil)
-			return
-		}
-		x.Server = &collector{window: window, done: answer}
-		x.Demand(window)
-	})
-}
-
-// held is a handler that keeps what it is given for the test to finish.
-type held struct {
-	xs chan *exchange.Exchange
-	collector
-	drained func(x *exchange.Exchange, n int)
-	causes  chan error
-	ends    chan error
-}
-
-func newHeld() *held {
-	return &held{xs: make(chan *exchange.Exchange, 100), causes: make(chan error, 100), ends: make(chan error, 100)}
-}
-
-func (h *held) Serve(x *exchange.Exchange) {
-	x.Server = h
-	h.xs <- x
-}
-
-func (h *held) Content(x *exchange.Exchange, p []byte) { h.got = append(h.got, p...) }
-
-func (h *held) ContentEnd(x *exchange.Exchange, err error) { h.ends <- err }
-
-func (h *held) Drained(x *exchange.Exchange, n int) {
-	if h.drained != nil {
-		h.drained(x, n)
-	}
-}
-
-func (h *held) Gone(x *exchange.Exchange, cause error) { h.causes <- cause }
-
-// wait takes from ch.
-func wait[T any](t *testing.T, ch <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("it never came to this: %s", what)
-		panic("unreachable")
-	}
-}
+var hello = handler(testkit.Hello)
 
 // get is a plain request for a path.
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n" }

@@ -25,6 +25,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 )
 
 // credentials make the TLS sides of a server for "localhost" and its client.
@@ -107,12 +108,12 @@ func TestTLSRequests(t *testing.T) {
 
 // Large content both ways, of the client's own library.
 func TestTLSContent(t *testing.T) {
-	s, cfg := startTLS(t, Config{}, echo(100<<10))
+	s, cfg := startTLS(t, Config{}, testkit.Echo(100<<10))
 	tr := &http.Transport{TLSClientConfig: cfg}
 	defer tr.CloseIdleConnections()
 	content := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
 	for range 3 {
-		res, err := (&http.Client{Transport: tr}).Post("https://"+s.listener.Addr().String(), "text/plain", bytes.NewReader(content))
+		res, err := (&http.Client{Transport: tr}).Post("https://"+s.Listener.Addr().String(), "text/plain", bytes.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,14 +190,14 @@ func TestTLSHandoff(t *testing.T) {
 	})
 	cfg.NextProtos = []string{"h2"}
 	s.dial().secure(cfg)
-	h := wait(t, got, "the handoff")
+	h := testkit.Wait(t, got, "the handoff")
 	if string(h.TLS) != "TLS 1.3" || !h.Origin.Listen.TLS || !h.Remote.IsValid() || len(h.Read) > 0 {
 		t.Errorf("the handoff is %+v", h)
 	}
 	if n := s.counters(); n.Open != 1 || n.Idle != 0 {
 		t.Errorf("counters %+v", n)
 	}
-	s.on(func() {
+	s.Do(func() {
 		h.Stream.Close(false)
 		h.Closed()
 	})
@@ -247,16 +248,16 @@ func TestTLSHandshakesCount(t *testing.T) {
 	}
 	s.Until("the first was evicted", func() bool { return s.counters().Evicted == 1 })
 	first.ended()
-	s.on(func() { s.door.idle.Each(func(c *conn) { c.close(false) }) })
+	s.Do(func() { s.door.idle.Each(func(c *conn) { c.close(false) }) })
 
 	late := s.dial()
 	s.Until("it is accepted", func() bool { return s.counters().Open == 1 })
 	drained := make(chan bool)
-	s.on(func() { s.door.Drain(func() { close(drained) }) })
+	s.Do(func() { s.door.Drain(func() { close(drained) }) })
 	if res := late.secure(cfg).get(get("/")); res.StatusCode != 200 || !res.Close {
 		t.Errorf("while draining: %d, close %v", res.StatusCode, res.Close)
 	}
-	wait(t, drained, "the drain")
+	testkit.Wait(t, drained, "the drain")
 }
 
 // The end of the client's side is seen in both forms, and the answer goes out.
@@ -288,7 +289,7 @@ func TestTLSHandshakeFails(t *testing.T) {
 	if err := tls.Client(s.dial().Conn, old).Handshake(); err == nil || !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("TLS 1.1: %v", err)
 	}
-	if _, err := io.ReadAll(s.dial().send("\x16\x03\x01\x00\x05hello")); err != nil && !errors.Is(err, io.EOF) && isTimeout(err) {
+	if _, err := io.ReadAll(s.dial().send("\x16\x03\x01\x00\x05hello")); err != nil && !errors.Is(err, io.EOF) && onloop.IsTimeout(err) {
 		t.Error(err)
 	}
 	s.Until("all are gone", func() bool { return s.counters().Open == 0 })
@@ -304,7 +305,7 @@ func TestTLSThousandHandshakes(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			nc, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", s.listener.Addr().String())
+			nc, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", s.Listener.Addr().String())
 			if err != nil {
 				t.Error(err)
 				return
@@ -333,7 +334,7 @@ func TestTLSSlowReader(t *testing.T) {
 	c := s.dial().secure(cfg)
 	c.send("GET / HTTP/1.0\r\n\r\n")
 	s.Until("the kernel takes no more", func() (blocked bool) {
-		s.on(func() { s.door.busy.Each(func(c *conn) { blocked = c.w != nil && c.w.out.Blocked }) })
+		s.Do(func() { s.door.busy.Each(func(c *conn) { blocked = c.w != nil && c.w.out.Blocked }) })
 		return blocked
 	})
 	_, body, _ := strings.Cut(c.all(), "\r\n\r\n")

@@ -10,13 +10,14 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 )
 
 // use has s go by other settings: those of set, and of cfg.
 func (s *server) use(set Settings, cfg Config) {
 	s.T.Helper()
 	made := set.made(s.T, cfg, spool.Config{})
-	s.on(func() { s.door.Use(made) })
+	s.Do(func() { s.door.Use(made) })
 }
 
 // clientSeen answers with who the client is and which fields came, but for Host.
@@ -45,10 +46,10 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 		"max_line, of a field":     {to: Config{MaxLine: 64}, request: "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("a", 64) + "\r\n\r\n", first: "200", then: "431"},
 		"max_fields":               {to: Config{MaxFields: 2}, request: "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nY: 1\r\n\r\n", first: "200", then: "431"},
 		"max_head":                 {to: Config{MaxHead: 64, MaxLine: 64}, request: "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("a", 50) + "\r\n\r\n", first: "200", then: "431"},
-		"max_body":                 {to: Config{MaxBody: 3}, request: post("four"), h: echo(10), first: "200", then: "413"},
-		"max_body, in chunks":      {to: Config{MaxBody: 3}, request: chunked("four", 4, ""), h: echo(10), first: "200", then: "413"},
-		"max_body, more":           {from: Config{MaxBody: 3}, to: Config{MaxBody: 4}, request: post("four"), h: echo(10), first: "413", then: "200"},
-		"trailers":                 {to: Config{MaxFields: 1}, request: chunked("four", 4, "X: 1\r\nY: 1\r\n"), h: echo(10), first: "200", then: "431"},
+		"max_body":                 {to: Config{MaxBody: 3}, request: post("four"), h: testkit.Echo(10), first: "200", then: "413"},
+		"max_body, in chunks":      {to: Config{MaxBody: 3}, request: chunked("four", 4, ""), h: testkit.Echo(10), first: "200", then: "413"},
+		"max_body, more":           {from: Config{MaxBody: 3}, to: Config{MaxBody: 4}, request: post("four"), h: testkit.Echo(10), first: "413", then: "200"},
+		"trailers":                 {to: Config{MaxFields: 1}, request: chunked("four", 4, "X: 1\r\nY: 1\r\n"), h: testkit.Echo(10), first: "200", then: "431"},
 		"keepalive_requests": {
 			to: Config{KeepaliveRequests: 1}, request: get("/"),
 			says: func(r response) string { return fmt.Sprint(r.Close) }, first: "false", then: "true",
@@ -96,13 +97,13 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 
 // A request keeps the settings of when its first octet came.
 func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
-	s := start(t, Config{}, echo(100))
+	s := start(t, Config{}, testkit.Echo(100))
 	head, content := s.dial(), s.dial()
 	request := post("four")
 	head.send(request[:10])
 	content.send(part(request))
 	s.Until("both have begun", func() (begun bool) {
-		s.on(func() {
+		s.Do(func() {
 			states := map[state]int{}
 			count := func(c *conn) { states[c.state]++ }
 			s.door.idle.Each(count)
@@ -140,7 +141,7 @@ func TestTimeoutsOfSettings(t *testing.T) {
 		"idle_timeout":   {func(cfg *Config) { cfg.IdleTimeout = soon }, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, long, echo(100))
+			s := start(t, long, testkit.Echo(100))
 			there := s.dial()
 			there.get(get("/"))
 			cfg := long
@@ -173,34 +174,34 @@ func TestHeaderTimeoutOfSettings(t *testing.T) {
 
 // half_close holds for the next request.
 func TestHalfCloseOfSettings(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{}, h)
 	there, other := s.dial(), s.dial()
 	for _, c := range []*client{there, other} {
 		c.send(get("/"))
-		x := wait(t, h.xs, "a request")
-		s.on(func() { x.Answer(200, "first") })
+		x := testkit.Wait(t, h.Began, "a request")
+		s.Do(func() { x.Answer(200, "first") })
 		c.read("GET")
 	}
 	other.send(get("/")).finishSending()
-	x := wait(t, h.xs, "a request")
-	wait(t, h.causes, "it is told that the client has finished")
-	s.on(func() { x.Answer(200, "") })
+	x := testkit.Wait(t, h.Began, "a request")
+	testkit.Wait(t, h.Causes, "it is told that the client has finished")
+	s.Do(func() { x.Answer(200, "") })
 	s.use(Settings{}, Config{HalfClose: true})
 	for _, c := range []*client{there, s.dial()} {
 		c.send(get("/"))
-		x := wait(t, h.xs, "a request")
+		x := testkit.Wait(t, h.Began, "a request")
 		c.finishSending()
 		s.Until("its end has come", func() (eof bool) {
-			s.on(func() { s.door.busy.Each(func(c *conn) { eof = eof || c.eof }) })
+			s.Do(func() { s.door.busy.Each(func(c *conn) { eof = eof || c.eof }) })
 			return eof
 		})
-		s.on(func() { x.Answer(200, "answered") })
+		s.Do(func() { x.Answer(200, "answered") })
 		if res := c.read("GET"); res.body != "answered" {
 			t.Errorf("got %q", res.body)
 		}
-		if len(h.causes) > 0 {
-			t.Errorf("the application was told %v", <-h.causes)
+		if len(h.Causes) > 0 {
+			t.Errorf("the application was told %v", <-h.Causes)
 		}
 	}
 }
@@ -208,30 +209,30 @@ func TestHalfCloseOfSettings(t *testing.T) {
 // Fewer max_connections close those that are idle; with more of them accepting goes
 // on.
 func TestMaxConnectionsOfSettings(t *testing.T) {
-	h := newHeld()
+	h := testkit.NewHeld()
 	s := start(t, Config{MaxConnections: 10}, h)
 	idle := s.dial().send(get("/"))
-	x := wait(t, h.xs, "a request")
-	s.on(func() { x.Answer(200, "first") })
+	x := testkit.Wait(t, h.Began, "a request")
+	s.Do(func() { x.Answer(200, "first") })
 	idle.read("GET")
 	var xs []*exchange.Exchange
 	clients := []*client{s.dial(), s.dial()}
 	for _, c := range clients {
 		c.send(get("/"))
-		xs = append(xs, wait(t, h.xs, "a request"))
+		xs = append(xs, testkit.Wait(t, h.Began, "a request"))
 	}
 	s.use(Settings{}, Config{MaxConnections: 1})
 	idle.ended()
 	clients = append(clients, s.dial().send(get("/")))
 	var accepted uint64
 	var paused bool
-	s.on(func() { accepted, paused = s.door.counters.Accepted, s.door.paused })
+	s.Do(func() { accepted, paused = s.door.counters.Accepted, s.door.paused })
 	if accepted != 3 || !paused {
 		t.Errorf("%d connections were accepted, accepting rests: %v", accepted, paused)
 	}
 	s.use(Settings{}, Config{MaxConnections: 10})
-	xs = append(xs, wait(t, h.xs, "a request of a connection that was not accepted before"))
-	s.on(func() {
+	xs = append(xs, testkit.Wait(t, h.Began, "a request of a connection that was not accepted before"))
+	s.Do(func() {
 		for _, x := range xs {
 			x.Answer(200, "answered")
 		}
@@ -250,7 +251,7 @@ func TestExtraFieldsOfSettings(t *testing.T) {
 	there.get(get("/"))
 	extra := []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=2")}}
 	s.use(Settings{Extra: extra, HTTP3: true}, Config{})
-	alt := fmt.Sprintf(`h3=":%d"; ma=86400`, s.listener.Addr().Port)
+	alt := fmt.Sprintf(`h3=":%d"; ma=86400`, s.Listener.Addr().Port)
 	for _, c := range []*client{there, s.dial().secure(cfg)} {
 		h := c.get(get("/")).Header
 		if got := h.Get("Strict-Transport-Security"); got != "max-age=2" {
@@ -297,31 +298,31 @@ func TestHTTP2OfSettings(t *testing.T) {
 		}
 	})
 	s.dial().send(preface).ended()
-	wait(t, handed, "the connection is handed over")
+	testkit.Wait(t, handed, "the connection is handed over")
 	s.use(Settings{}, Config{})
 	if res := s.dial().get(preface); res.StatusCode != 505 {
 		t.Errorf("got %v", res.Status)
 	}
 	s.use(Settings{HTTP2: true}, Config{})
 	s.dial().send(preface).ended()
-	wait(t, handed, "the connection is handed over")
+	testkit.Wait(t, handed, "the connection is handed over")
 }
 
 // Spool settings are those of the request.
 func TestSpoolOfSettings(t *testing.T) {
 	s := start(t, Config{}, hello, withSpool(t, spool.Config{Memory: 1 << 20}))
 	made := Settings{}.made(t, Config{}, spool.Config{Memory: 10, MaxAnswer: 1000})
-	s.on(func() { s.door.Use(made) })
+	s.Do(func() { s.door.Use(made) })
 	c := s.dial()
 	c.send(part(get("/")))
 	var got *work
 	s.Until("a request has begun", func() bool {
-		s.on(func() {
+		s.Do(func() {
 			s.door.idle.Each(func(c *conn) { got = c.w })
 		})
 		return got != nil
 	})
-	s.on(func() {
+	s.Do(func() {
 		if o := got.out.Settings; o.Memory != 10 || o.MaxAnswer != 1000 {
 			t.Errorf("got %d, %d", o.Memory, o.MaxAnswer)
 		}

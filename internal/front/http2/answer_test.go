@@ -16,6 +16,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/http2"
 )
 
@@ -131,7 +132,7 @@ func TestExtraFields(t *testing.T) {
 		x.Head()
 		x.Answer(200, "")
 	}))
-	s.on(func() {
+	s.Do(func() {
 		s.secure = true
 		s.gate.Extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=1")}}
 	})
@@ -188,9 +189,9 @@ func TestFiles(t *testing.T) {
 		{"shorter, from the disk", 0, int64(len(want)) + 1, wire.InternalError, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newKeeper()
+			h := testkit.NewHeld()
 			drained := 0
-			h.drained = func(_ *exchange.Exchange, n int) { drained += n }
+			h.OnDrained = func(_ *exchange.Exchange, n int) { drained += n }
 			pool := disk.NewPool()
 			t.Cleanup(pool.Close)
 			reads := 0
@@ -201,8 +202,8 @@ func TestFiles(t *testing.T) {
 			s := start(t, settings{}, h, func(p *Parts) { p.Disk = pool })
 			r := s.dial()
 			r.get(1, "/")
-			x := wait(t, h.xs, "a request")
-			s.on(func() {
+			x := testkit.Wait(t, h.Began, "a request")
+			s.Do(func() {
 				f, err := os.Open(path)
 				if err != nil {
 					t.Error(err)
@@ -217,14 +218,14 @@ func TestFiles(t *testing.T) {
 				s.Until("all is drained", func() bool {
 					r.pinged()
 					n := 0
-					s.on(func() { n = drained })
+					s.Do(func() { n = drained })
 					return n == 13+exchange.FileCost
 				})
-				s.on(func() { x.End() })
+				s.Do(func() { x.End() })
 			} else {
 				g := r.answer(1)
-				wait(t, h.causes, "Gone")
-				s.on(func() { x.Abort(nil) })
+				testkit.Wait(t, h.Causes, "Gone")
+				s.Do(func() { x.Abort(nil) })
 				if g.code != c.code {
 					t.Errorf("got %v", g.code)
 				}
@@ -233,7 +234,7 @@ func TestFiles(t *testing.T) {
 			if g := r.answer(1); string(g.body) != "before "+string(want[c.offset:c.offset+c.claim])+" after" {
 				t.Errorf("got %d octets, %v", len(g.body), g.code)
 			}
-			if s.on(func() {}); reads != 1 {
+			if s.Do(func() {}); reads != 1 {
 				t.Errorf("looked %d times for a file of one chunk", reads)
 			}
 		})
@@ -285,7 +286,7 @@ func TestBackpressure(t *testing.T) {
 	r.deaf = true
 	r.get(1, "/")
 	r.until("the window is full", func() bool { return len(r.of(1).body) == wire.InitialWindow })
-	s.on(func() {
+	s.Do(func() {
 		for _, st := range s.door.conns.Oldest().streams {
 			if n := st.queue.memory; n > 260000 {
 				t.Errorf("%d octets wait in memory", n)
@@ -308,16 +309,16 @@ func TestSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	f := newKeeper()
+	f := testkit.NewHeld()
 	s := start(t, settings{spool: cfg}, f, func(p *Parts) { p.Store = store })
 	drained := 0
-	f.drained = func(_ *exchange.Exchange, n int) { drained += n }
+	f.OnDrained = func(_ *exchange.Exchange, n int) { drained += n }
 	r := s.dial()
 	r.get(1, "/")
-	x := wait(t, f.xs, "a request")
+	x := testkit.Wait(t, f.Began, "a request")
 	piece := bytes.Repeat([]byte("0123456789abcdef"), 4000)
 	const pieces = 100
-	s.on(func() {
+	s.Do(func() {
 		x.Response.Status = 200
 		x.Head()
 		for range pieces {
@@ -326,10 +327,10 @@ func TestSpool(t *testing.T) {
 	})
 	s.Until("nearly all is drained", func() bool {
 		n := 0
-		s.on(func() { n = drained })
+		s.Do(func() { n = drained })
 		return n >= pieces*len(piece)-200000
 	})
-	s.on(func() { x.End() })
+	s.Do(func() { x.End() })
 	r.ok(r.WriteWindowUpdate(0, 1<<30))
 	r.ok(r.WriteWindowUpdate(1, 1<<30))
 	if g := r.answer(1); !bytes.Equal(g.body, bytes.Repeat(piece, pieces)) {
@@ -367,17 +368,17 @@ func TestFairness(t *testing.T) {
 
 // A client that resets a stream is gone for its Server, and only there.
 func TestClientReset(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	r.get(1, "/1")
 	r.get(3, "/3")
-	one, three := wait(t, h.xs, "a request"), wait(t, h.xs, "another")
+	one, three := testkit.Wait(t, h.Began, "a request"), testkit.Wait(t, h.Began, "another")
 	r.ok(r.WriteRSTStream(1, x2.ErrCodeCancel))
-	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
+	if cause := testkit.Wait(t, h.Causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
 		t.Errorf("got %v", cause)
 	}
-	s.on(func() {
+	s.Do(func() {
 		if !one.Canceled || three.Canceled {
 			t.Error("the wrong one is canceled")
 		}
@@ -400,18 +401,18 @@ func TestClientReset(t *testing.T) {
 
 // Whoever closes the connection is gone for every Server.
 func TestClientGone(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	for id := uint32(1); id < 10; id += 2 {
 		r.get(id, "/")
 	}
 	for range 5 {
-		wait(t, h.xs, "a request")
+		testkit.Wait(t, h.Began, "a request")
 	}
 	_ = r.Close()
 	for range 5 {
-		if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
+		if cause := testkit.Wait(t, h.Causes, "Gone"); !errors.Is(cause, exchange.ErrClientGone) {
 			t.Errorf("got %v", cause)
 		}
 	}

@@ -2,10 +2,8 @@ package http2
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"net/netip"
-	"os"
 	"runtime"
 	"testing"
 
@@ -15,84 +13,25 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
-	"rickhouse/internal/loop"
+	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 	wire "rickhouse/internal/wire/http2"
 )
-
-// fakeStream is a Stream in memory: in is read, then comes end, and what is
-// written is kept. Each Write takes up to room octets, if that is not 0.
-type fakeStream struct {
-	in     []byte
-	end    error
-	out    []byte
-	room   int
-	writes int
-	closed bool
-	deaf   bool // reading is not wanted
-	h      loop.Handler
-}
-
-func (f *fakeStream) Read(p []byte) (int, error) {
-	switch {
-	case len(f.in) > 0:
-		n := copy(p, f.in)
-		f.in = f.in[n:]
-		return n, nil
-	case f.end != nil:
-		return 0, f.end
-	}
-	return 0, loop.ErrAgain
-}
-
-func (f *fakeStream) Write(p []byte) (int, error) {
-	f.writes++
-	n := len(p)
-	if f.room > 0 {
-		n = min(n, f.room)
-	}
-	f.out = append(f.out, p[:n]...)
-	if n < len(p) {
-		return n, loop.ErrAgain
-	}
-	return n, nil
-}
-
-func (f *fakeStream) WriteMore(p []byte) (int, error) { return f.Write(p) }
-
-func (f *fakeStream) Writev([][]byte) (int, error) { return 0, errors.ErrUnsupported }
-func (f *fakeStream) SendFile(*os.File, int64, int64) (int64, error) {
-	return 0, errors.ErrUnsupported
-}
-
-func (f *fakeStream) ReadMsg([]byte) (int, []*os.File, error) { return 0, nil, errors.ErrUnsupported }
-func (f *fakeStream) WriteMsg([]byte, *os.File) (int, error)  { return 0, errors.ErrUnsupported }
-func (f *fakeStream) Want(read, _ bool)                       { f.deaf = !read }
-func (f *fakeStream) CloseWrite() error                       { return nil }
-func (f *fakeStream) Close(bool)                              { f.closed = true }
-func (f *fakeStream) SetHandler(h loop.Handler)               { f.h = h }
 
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg settings, h exchange.Handler) *Door {
 	t.Helper()
 	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
-	l, err := loop.New(loop.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		l.Stop()
-		_ = l.Run()
-	})
-	return f.Door(l, cfg.made(t))
+	return f.Door(onloop.Idle(t), cfg.made(t))
 }
 
 // fakeConn serves a connection that has sent text.
-func (d *Door) fakeConn(s *fakeStream, text []byte) *conn {
+func (d *Door) fakeConn(s *onloop.Stream, text []byte) *conn {
 	d.Serve(front.Handoff{
 		Stream: s, Read: text, Remote: netip.MustParseAddrPort("127.0.0.1:1234"),
 		Origin: front.NewOrigin(listen.Addr{Host: "127.0.0.1", Port: 80}), Closed: func() {},
 	})
-	return s.h.(*conn)
+	return s.Handler.(*conn)
 }
 
 // handshake is what a client begins with.
@@ -205,10 +144,10 @@ func TestHotPath(t *testing.T) {
 		{"browser", newLoad(32, "", browser()...), newStatic()},
 		{"content", newLoad(32, "hello, world"), &consumer{*newStatic()}},
 	} {
-		s := &fakeStream{}
+		s := &onloop.Stream{}
 		conn := fakeDoor(t, settings{}, c.h).fakeConn(s, handshake())
 		serve := func() {
-			s.in, s.out, s.writes = c.l.next(), s.out[:0], 0
+			s.In, s.Out, s.Writes = c.l.next(), s.Out[:0], 0
 			conn.Readable()
 		}
 		serve()
@@ -217,8 +156,8 @@ func TestHotPath(t *testing.T) {
 		if n := testing.AllocsPerRun(100, serve) - own; n != 0 {
 			t.Errorf("%s: %v allocations for 32 requests", c.name, n)
 		}
-		if s.writes != 1 || s.closed || len(conn.streams) != 0 || conn.d.counters.Requests != 102*32 {
-			t.Errorf("%s: %d writes, closed %v, %d streams, %+v", c.name, s.writes, s.closed, len(conn.streams), conn.d.counters)
+		if s.Writes != 1 || s.Closed || len(conn.streams) != 0 || conn.d.counters.Requests != 102*32 {
+			t.Errorf("%s: %d writes, closed %v, %d streams, %+v", c.name, s.Writes, s.Closed, len(conn.streams), conn.d.counters)
 		}
 	}
 }
@@ -227,14 +166,14 @@ func TestHotPath(t *testing.T) {
 func TestIdleIsSmall(t *testing.T) {
 	d := fakeDoor(t, settings{}, newStatic())
 	const n = 5000
-	streams := make([]fakeStream, n)
+	streams := make([]onloop.Stream, n)
 	text := append(handshake(), newLoad(1, "", browser()...).next()...)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range streams {
 		d.fakeConn(&streams[i], text)
-		streams[i].out = nil
+		streams[i].Out = nil
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -249,17 +188,17 @@ func TestIdleIsSmall(t *testing.T) {
 }
 
 func benchmarkServe(b *testing.B, l *load, h exchange.Handler) {
-	s := &fakeStream{}
+	s := &onloop.Stream{}
 	conn := fakeDoor(b, settings{}, h).fakeConn(s, handshake())
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		s.in, s.out = l.next(), s.out[:0]
+		s.In, s.Out = l.next(), s.Out[:0]
 		b.StartTimer()
 		conn.Readable()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*l.batch), "ns/request")
-	if conn.state != serving || s.closed {
+	if conn.state != serving || s.Closed {
 		b.Fatal("the connection is closed")
 	}
 }
@@ -276,13 +215,13 @@ func BenchmarkServeContent(b *testing.B) {
 // The end of a stream is told, wherever the kernel stopped taking what came before.
 func TestEndOfPartlyWritten(t *testing.T) {
 	for room := 1; room < 300; room++ {
-		h := newKeeper()
+		h := testkit.NewHeld()
 		d := fakeDoor(t, settings{}, h)
-		s := &fakeStream{room: room}
+		s := &onloop.Stream{Room: room}
 		c := d.fakeConn(s, handshake())
-		s.in = newLoad(1, "").next()
+		s.In = newLoad(1, "").next()
 		c.Readable()
-		x := <-h.xs
+		x := <-h.Began
 		x.Response.Status = 200
 		x.Head()
 		x.Data([]byte("hello"))
@@ -292,11 +231,11 @@ func TestEndOfPartlyWritten(t *testing.T) {
 			c.Run()
 			c.Writable()
 		}
-		content, ended := lastOf(t, s.out)
+		content, ended := lastOf(t, s.Out)
 		if content != "hello" || !ended {
 			t.Fatalf("%d octets at a time: got %q, ended %v", room, content, ended)
 		}
-		checkFrames(t, s.out)
+		checkFrames(t, s.Out)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 func TestGet(t *testing.T) {
@@ -99,7 +100,7 @@ func TestRequest(t *testing.T) {
 func TestContent(t *testing.T) {
 	for _, size := range []int{0, 1, 1000, 70000, 1 << 20, 5 << 20} {
 		for _, window := range []int{1 << 10, 1 << 20} {
-			s := start(t, settings{}, echo(window))
+			s := start(t, settings{}, testkit.Echo(window))
 			want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 			c := s.client()
 			for _, body := range []io.Reader{bytes.NewReader(want), io.MultiReader(bytes.NewReader(want))} {
@@ -113,7 +114,7 @@ func TestContent(t *testing.T) {
 
 func TestTrailers(t *testing.T) {
 	s := start(t, settings{}, handler(func(x *exchange.Exchange) {
-		x.Server = &collector{window: 100, done: func(x *exchange.Exchange, content []byte, err error) {
+		x.Server = &testkit.Collector{Window: 100, Done: func(x *exchange.Exchange, content []byte, err error) {
 			x.Response.Status = 200
 			x.Head()
 			x.Data(content)

@@ -10,16 +10,17 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/http2"
 )
 
 // A client's window is what the Server demands and 64 KiB, and no more.
 func TestWindows(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	r.open(1, false, simple("POST", "/")...)
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	granted := map[uint32]int{1: wire.InitialWindow}
 	granted[0] = wire.InitialWindow
 	look := func() {
@@ -41,7 +42,7 @@ func TestWindows(t *testing.T) {
 	if granted[1] != wire.InitialWindow || granted[0] != 1<<20 {
 		t.Errorf("at first: %v", granted)
 	}
-	s.on(func() { x.Demand(200000) })
+	s.Do(func() { x.Demand(200000) })
 	look()
 	if granted[1] != wire.InitialWindow+200000 {
 		t.Errorf("after Demand: %v", granted)
@@ -50,9 +51,9 @@ func TestWindows(t *testing.T) {
 		r.ok(r.WriteData(1, false, make([]byte, 10000)))
 	}
 	look()
-	s.on(func() {
-		if len(h.got) != 200000 {
-			t.Errorf("got %d octets", len(h.got))
+	s.Do(func() {
+		if len(h.Got) != 200000 {
+			t.Errorf("got %d octets", len(h.Got))
 		}
 	})
 	if granted[1] != wire.InitialWindow+200000 {
@@ -62,9 +63,9 @@ func TestWindows(t *testing.T) {
 		r.ok(r.WriteData(1, false, make([]byte, 10000)))
 	}
 	r.pinged()
-	s.on(func() {
-		if len(h.got) != 200000 {
-			t.Errorf("got %d octets that were not demanded", len(h.got)-200000)
+	s.Do(func() {
+		if len(h.Got) != 200000 {
+			t.Errorf("got %d octets that were not demanded", len(h.Got)-200000)
 		}
 	})
 	r.ok(r.WriteData(1, false, make([]byte, 10000)))
@@ -82,13 +83,13 @@ func TestConnectionWindowDoesNotLeak(t *testing.T) {
 		case "/abort":
 			x.Abort(nil)
 		default:
-			echo(1000).Serve(x)
+			testkit.Echo(1000).Serve(x)
 		}
 	})
 	s := start(t, settings{common: front.Config{MaxBody: 60000}}, early)
 	r := s.dial()
 	var c *conn
-	s.on(func() { c = s.door.conns.Oldest() })
+	s.Do(func() { c = s.door.conns.Oldest() })
 	id := uint32(1)
 	for _, path := range []string{"/early", "/abort", "/echo", "/reset", "/large"} {
 		for range 5 {
@@ -107,7 +108,7 @@ func TestConnectionWindowDoesNotLeak(t *testing.T) {
 			r.pinged()
 		}
 	}
-	s.on(func() {
+	s.Do(func() {
 		if c.recv+c.owed != 1<<20 {
 			t.Errorf("%d of the window and %d to be given back", c.recv, c.owed)
 		}
@@ -130,7 +131,7 @@ func TestContentLength(t *testing.T) {
 		{"too large", "999999999", []string{""}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := start(t, settings{}, echo(100))
+			s := start(t, settings{}, testkit.Echo(100))
 			r := s.dial()
 			r.open(1, false, simple("POST", "/", "content-length: "+c.length)...)
 			for i, p := range c.content {
@@ -155,7 +156,7 @@ func TestContentLength(t *testing.T) {
 
 // More than max_body without a Content-Length is answered, too.
 func TestMaxBody(t *testing.T) {
-	s := start(t, settings{common: front.Config{MaxBody: 1000}}, echo(100000))
+	s := start(t, settings{common: front.Config{MaxBody: 1000}}, testkit.Echo(100000))
 	r := s.dial()
 	r.open(1, false, simple("POST", "/")...)
 	r.ok(r.WriteData(1, false, make([]byte, 1001)))
@@ -174,7 +175,7 @@ func TestMaxBody(t *testing.T) {
 }
 
 func TestExpect(t *testing.T) {
-	s := start(t, settings{}, echo(100))
+	s := start(t, settings{}, testkit.Echo(100))
 	r := s.dial()
 	r.open(1, false, simple("POST", "/", "expect: 100-continue")...)
 	r.until("100", func() bool { return len(r.of(1).interim) == 1 })
@@ -185,7 +186,7 @@ func TestExpect(t *testing.T) {
 }
 
 func TestMalformed(t *testing.T) {
-	s := start(t, settings{}, echo(100))
+	s := start(t, settings{}, testkit.Echo(100))
 	r := s.dial()
 	id := uint32(1)
 	for name, fields := range map[string][]string{
@@ -233,7 +234,7 @@ func TestMalformed(t *testing.T) {
 
 // Content is what it was whatever the frames are, and whoever is served beside.
 func TestManyUploads(t *testing.T) {
-	s := start(t, settings{}, echo(5000))
+	s := start(t, settings{}, testkit.Echo(5000))
 	r := s.dial()
 	const streams, pieces = 20, 12
 	for i := range uint32(streams) {

@@ -6,28 +6,29 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/http2"
 )
 
 // drain tells the door to drain.
 func (s *server) drain() {
 	s.T.Helper()
-	s.on(func() { s.door.Drain() })
+	s.Do(func() { s.door.Drain() })
 }
 
 // What was sent before the client knew is served, and the connection closes after
 // it: nothing is lost.
 func TestDrain(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	r.get(1, "/running")
-	running := wait(t, h.xs, "a request")
-	s.on(func() {
+	running := testkit.Wait(t, h.Began, "a request")
+	s.Do(func() {
 		s.door.Drain()
 		r.get(3, "/crossed") // the client has not read anything yet
 	})
-	crossed := wait(t, h.xs, "what crossed the first GOAWAY")
+	crossed := testkit.Wait(t, h.Began, "what crossed the first GOAWAY")
 	if len(r.goAways) > 0 {
 		t.Fatal("the client has read too much")
 	}
@@ -37,7 +38,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("the last streams are %v", r.goAways)
 	}
 	r.get(5, "/late")
-	s.on(func() {
+	s.Do(func() {
 		running.Answer(200, "one")
 		crossed.Answer(200, "two")
 	})
@@ -45,7 +46,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("got %+v, %+v", a, b)
 	}
 	r.ended()
-	if len(h.xs) > 0 {
+	if len(h.Began) > 0 {
 		t.Error("what came after the last stream is served")
 	}
 	_ = r.Close()
@@ -89,19 +90,19 @@ func TestKeepaliveRequests(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	idle, running := s.dial(), s.dial()
 	running.get(1, "/")
-	x := wait(t, h.xs, "a request")
+	x := testkit.Wait(t, h.Began, "a request")
 	idle.pinged()
-	s.on(s.door.Close)
-	if cause := wait(t, h.causes, "Gone"); !errors.Is(cause, exchange.ErrShutdown) {
+	s.Do(s.door.Close)
+	if cause := testkit.Wait(t, h.Causes, "Gone"); !errors.Is(cause, exchange.ErrShutdown) {
 		t.Errorf("got %v", cause)
 	}
 	idle.ended()
 	running.ended()
-	s.on(func() { x.Abort(exchange.ErrShutdown) })
+	s.Do(func() { x.Abort(exchange.ErrShutdown) })
 	if o := s.Seen(1)[0]; !errors.Is(o.Err, exchange.ErrShutdown) {
 		t.Errorf("observed %+v", o)
 	}
@@ -111,14 +112,14 @@ func TestClose(t *testing.T) {
 }
 
 func TestEvict(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	busy, idle := s.dial(), s.dial()
 	busy.get(1, "/")
-	wait(t, h.xs, "a request")
+	testkit.Wait(t, h.Began, "a request")
 	idle.pinged()
 	for i, want := range []bool{true, false} {
-		s.on(func() {
+		s.Do(func() {
 			if got := s.door.Evict(); got != want {
 				t.Errorf("%d: got %v", i, got)
 			}
@@ -134,7 +135,7 @@ func TestPanic(t *testing.T) {
 		case "/now":
 			panic("now")
 		case "/later":
-			x.Server = &collector{window: 100, done: func(*exchange.Exchange, []byte, error) { panic("later") }}
+			x.Server = &testkit.Collector{Window: 100, Done: func(*exchange.Exchange, []byte, error) { panic("later") }}
 			x.Demand(100)
 		default:
 			x.Answer(200, "")
@@ -145,7 +146,7 @@ func TestPanic(t *testing.T) {
 		r.open(1, false, simple("POST", path)...)
 		r.ok(r.WriteData(1, true, []byte("a")))
 		r.ended()
-		if v := wait(t, s.panics, "a panic"); v != path[1:] {
+		if v := testkit.Wait(t, s.Panics, "a panic"); v != path[1:] {
 			t.Errorf("got %v", v)
 		}
 		s.Until("it is closed", func() bool { return s.open.Load() == 0 })

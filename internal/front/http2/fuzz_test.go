@@ -10,6 +10,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
+	"rickhouse/internal/testkit/onloop"
 	wire "rickhouse/internal/wire/http2"
 )
 
@@ -39,7 +41,7 @@ func variety(file string) exchange.Handler {
 		case "/tunnel":
 			(&mirror{window: 3}).Serve(x)
 		default:
-			echo(5).Serve(x)
+			testkit.Echo(5).Serve(x)
 		}
 	})
 }
@@ -77,10 +79,10 @@ func seeds() [][]byte {
 // feedConn gives text to a connection in pieces of up to step octets, whose client
 // takes room octets at a time, then the end. It checks what is bounded.
 func feedConn(t *testing.T, d *Door, text []byte, step, room int) []byte {
-	s := &fakeStream{room: room}
+	s := &onloop.Stream{Room: room}
 	c := d.fakeConn(s, handshake())
 	run := func() {
-		for i := 0; (c.scheduled || c.blocked || c.yielded) && !s.closed && i < 100000; i++ {
+		for i := 0; (c.scheduled || c.blocked || c.yielded) && !s.Closed && i < 100000; i++ {
 			if c.scheduled {
 				c.Run()
 			} else {
@@ -88,10 +90,10 @@ func feedConn(t *testing.T, d *Door, text []byte, step, room int) []byte {
 			}
 		}
 	}
-	for len(text) > 0 && !s.closed {
+	for len(text) > 0 && !s.Closed {
 		n := min(step, len(text))
-		s.in, text = text[:n], text[n:]
-		for len(s.in) > 0 && !s.closed {
+		s.In, text = text[:n], text[n:]
+		for len(s.In) > 0 && !s.Closed {
 			c.Readable()
 			run()
 		}
@@ -103,18 +105,18 @@ func feedConn(t *testing.T, d *Door, text []byte, step, room int) []byte {
 			t.Fatalf("%d octets of a frame, %d of a head, %d streams, %d of content, a window of %d", len(c.in), len(c.block.buf), len(c.streams), held, c.recv)
 		}
 	}
-	s.end = io.EOF
-	for rounds := 0; !s.closed && rounds < 10; rounds++ {
+	s.End = io.EOF
+	for rounds := 0; !s.Closed && rounds < 10; rounds++ {
 		c.Readable()
 		run()
 	}
 	if c.scheduled {
 		c.Run()
 	}
-	if !s.closed || c.orphans != 0 || len(c.streams) != 0 {
-		t.Fatalf("closed %v, %d streams, %d orphans", s.closed, len(c.streams), c.orphans)
+	if !s.Closed || c.orphans != 0 || len(c.streams) != 0 {
+		t.Fatalf("closed %v, %d streams, %d orphans", s.Closed, len(c.streams), c.orphans)
 	}
-	return s.out
+	return s.Out
 }
 
 // FuzzConnection: whatever comes, in whatever pieces, the connection ends, what is

@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/http2"
 )
 
@@ -25,7 +26,7 @@ func (s *server) servesOn() {
 }
 
 func TestStreamLimit(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{own: Config{MaxStreams: 3}}, h)
 	r := s.dial()
 	for id := uint32(1); id <= 9; id += 2 {
@@ -36,7 +37,7 @@ func TestStreamLimit(t *testing.T) {
 			t.Errorf("stream %d: got %+v", id, g)
 		}
 	}
-	if n := len(h.xs); n != 3 {
+	if n := len(h.Began); n != 3 {
 		t.Errorf("%d are served", n)
 	}
 }
@@ -102,7 +103,7 @@ func TestHPACKBomb(t *testing.T) {
 	if g := r.answer(3); g.fields[":status"] != "431" {
 		t.Errorf("got %+v", g)
 	}
-	s.on(func() {
+	s.Do(func() {
 		for _, st := range s.door.spare {
 			if n := len(st.x.Request.Fields); n > 110 {
 				t.Errorf("%d fields were kept", n)
@@ -142,7 +143,7 @@ func TestContinuationFlood(t *testing.T) {
 
 // CVE-2023-44487: requests that are reset at once.
 func TestRapidReset(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	for id := uint32(1); id < 10000; id += 2 {
@@ -152,19 +153,19 @@ func TestRapidReset(t *testing.T) {
 		}
 	}
 	r.goAway(wire.EnhanceYourCalm)
-	if n := len(h.xs); n > 100 {
+	if n := len(h.Began); n > 100 {
 		t.Errorf("%d requests were served at a time", n)
 	}
-	for range len(h.xs) {
-		x := <-h.xs
-		wait(t, h.causes, "Gone")
-		s.on(func() { x.Abort(exchange.ErrClientGone) })
+	for range len(h.Began) {
+		x := <-h.Began
+		testkit.Wait(t, h.Causes, "Gone")
+		s.Do(func() { x.Abort(exchange.ErrClientGone) })
 	}
 }
 
 // A stream that was reset takes its place as long as its Server is at it.
 func TestResetStreamsCount(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{own: Config{MaxStreams: 2}}, h)
 	r := s.dial()
 	for id := uint32(1); id <= 3; id += 2 {
@@ -175,13 +176,13 @@ func TestResetStreamsCount(t *testing.T) {
 	if g := r.answer(5); g.code != wire.RefusedStream {
 		t.Errorf("got %+v", g)
 	}
-	x := wait(t, h.xs, "a request")
-	wait(t, h.causes, "Gone")
-	s.on(func() { x.Abort(exchange.ErrClientGone) })
+	x := testkit.Wait(t, h.Began, "a request")
+	testkit.Wait(t, h.Causes, "Gone")
+	s.Do(func() { x.Abort(exchange.ErrClientGone) })
 	r.get(7, "/")
-	wait(t, h.xs, "the other request")
-	y := wait(t, h.xs, "there is room for one more")
-	s.on(func() { y.Answer(200, "") })
+	testkit.Wait(t, h.Began, "the other request")
+	y := testkit.Wait(t, h.Began, "there is room for one more")
+	s.Do(func() { y.Answer(200, "") })
 	if g := r.answer(7); g.fields[":status"] != "200" {
 		t.Errorf("got %+v", g)
 	}
@@ -198,7 +199,7 @@ func TestMadeYouReset(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newKeeper()
+			h := testkit.NewHeld()
 			s := start(t, settings{}, h)
 			r := s.dial()
 			for id := uint32(1); id < 2000; id += 2 {
@@ -208,7 +209,7 @@ func TestMadeYouReset(t *testing.T) {
 				}
 			}
 			r.goAway(wire.EnhanceYourCalm)
-			if n := len(h.xs); n > 100 {
+			if n := len(h.Began); n > 100 {
 				t.Errorf("%d requests were served at a time", n)
 			}
 		})
@@ -228,7 +229,7 @@ func TestControlFloods(t *testing.T) {
 		"RST_STREAM":    func(r *raw) error { return r.WriteRSTStream(1, x2.ErrCodeCancel) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, settings{}, newKeeper())
+			s := start(t, settings{}, testkit.NewHeld())
 			r := s.dial()
 			r.open(1, false, simple("POST", "/")...)
 			for range 5000 {
@@ -311,7 +312,7 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 func TestSlowContent(t *testing.T) {
-	s := start(t, settings{common: front.Config{MinRateGrace: 50 * time.Millisecond}}, echo(100))
+	s := start(t, settings{common: front.Config{MinRateGrace: 50 * time.Millisecond}}, testkit.Echo(100))
 	r := s.dial()
 	r.open(1, false, simple("POST", "/")...)
 	r.ok(r.WriteData(1, false, []byte("a")))
@@ -326,7 +327,7 @@ func TestSlowContent(t *testing.T) {
 
 // TestPauses: where a route lets the client pause, that is what bounds its content.
 func TestPauses(t *testing.T) {
-	answer := echo(100)
+	answer := testkit.Echo(100)
 	s := start(t, settings{common: front.Config{MinRateGrace: time.Hour}}, exchange.HandlerFunc(func(x *exchange.Exchange) {
 		x.Route.MaxPause = int64(50 * time.Millisecond)
 		answer.Serve(x)

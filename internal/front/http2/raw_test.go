@@ -41,7 +41,7 @@ type got struct {
 // connect opens a connection and sends nothing.
 func (s *server) connect() *raw {
 	s.T.Helper()
-	c, err := net.Dial("tcp", s.listener.Addr().String())
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
 	if err != nil {
 		s.T.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/http2"
 )
@@ -81,12 +82,12 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 
 // A request keeps the settings of when its head began to come.
 func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
-	s := start(t, settings{}, echo(100))
+	s := start(t, settings{}, testkit.Echo(100))
 	r := s.dial()
 	block := r.encode(simple("POST", "/", "x: 1", "y: 1")...)
 	r.ok(r.WriteHeaders(x2.HeadersFrameParam{StreamID: 1, BlockFragment: block[:5]}))
 	s.Until("the head has begun to come", func() (begun bool) {
-		s.on(func() { s.door.conns.Each(func(c *conn) { begun = c.block.stream == 1 }) })
+		s.Do(func() { s.door.conns.Each(func(c *conn) { begun = c.block.stream == 1 }) })
 		return begun
 	})
 	s.use(settings{common: front.Config{MaxFields: 1, MaxBody: 1, ServerHeader: "other"}})
@@ -115,7 +116,7 @@ func TestKeepaliveOfSettings(t *testing.T) {
 
 // What a connection has told of HTTP/2 it keeps; others hold for new ones.
 func TestConnectionsKeepTheirLimits(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{own: Config{MaxStreams: 2, Window: 64 * units.KiB}}, h)
 	there := s.dial()
 	there.pinged()
@@ -128,11 +129,11 @@ func TestConnectionsKeepTheirLimits(t *testing.T) {
 			t.Errorf("%d streams and one more: got %+v", most, g)
 		}
 		for range most {
-			wait(t, h.xs, "a request")
+			testkit.Wait(t, h.Began, "a request")
 		}
 	}
 	windows := map[int64]int{}
-	s.on(func() { s.door.conns.Each(func(c *conn) { windows[c.recv]++ }) })
+	s.Do(func() { s.door.conns.Each(func(c *conn) { windows[c.recv]++ }) })
 	if windows[64<<10] != 1 || windows[128<<10] != 1 {
 		t.Errorf("the windows are %v", windows)
 	}
@@ -142,7 +143,7 @@ func TestConnectionsKeepTheirLimits(t *testing.T) {
 func TestTimeoutsOfSettings(t *testing.T) {
 	const ever, soon = time.Hour, 10 * time.Millisecond
 	long := front.Config{HeaderTimeout: ever, IdleTimeout: ever, MinRateGrace: ever}
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{common: long}, h)
 	r := s.dial()
 	r.pinged()
@@ -150,10 +151,10 @@ func TestTimeoutsOfSettings(t *testing.T) {
 	cfg.MinRateGrace = soon
 	s.use(settings{common: cfg})
 	r.open(1, false, simple("POST", "/", "content-length: 4")...)
-	x := wait(t, h.xs, "a request")
-	s.on(func() { x.Demand(4) })
-	err := wait(t, h.ends, "content that comes too slowly is not waited for")
-	s.on(func() { x.Fail(err) })
+	x := testkit.Wait(t, h.Began, "a request")
+	s.Do(func() { x.Demand(4) })
+	err := testkit.Wait(t, h.Ends, "content that comes too slowly is not waited for")
+	s.Do(func() { x.Fail(err) })
 	if g := r.answer(1); g.fields[":status"] != "408" {
 		t.Errorf("got %+v", g)
 	}

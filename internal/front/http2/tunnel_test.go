@@ -7,6 +7,7 @@ import (
 	x2 "golang.org/x/net/http2"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 	wire "rickhouse/internal/wire/http2"
 )
 
@@ -107,12 +108,12 @@ func TestConnectRefused(t *testing.T) {
 
 // An aborted tunnel is cut, which its client can tell.
 func TestTunnelAbort(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, settings{}, h)
 	r := s.dial()
 	r.open(1, false, connect("/")...)
-	x := wait(t, h.xs, "a request")
-	s.on(func() {
+	x := testkit.Wait(t, h.Began, "a request")
+	s.Do(func() {
 		x.Response.Status = 101
 		x.Head()
 		x.Abort(nil)

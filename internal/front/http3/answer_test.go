@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 func describe(c tls.ConnectionState) []byte {
@@ -178,14 +179,14 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := newKeeper()
+	h := testkit.NewHeld()
 	drained := 0
-	h.drained = func(_ *exchange.Exchange, n int) { drained += n }
+	h.OnDrained = func(_ *exchange.Exchange, n int) { drained += n }
 	s := start(t, h)
 	c := s.dial()
 	done := make(chan response)
 	go func() { done <- c.get("/") }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	var f *os.File
 	post(x, func() {
 		var err error

@@ -13,6 +13,7 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 )
 
 // flood answers with size octets, running ahead of the client by window octets.
@@ -79,7 +80,7 @@ func TestBackpressure(t *testing.T) {
 	if _, err := io.ReadFull(res.Body, make([]byte, 64<<10)); err != nil {
 		t.Fatal(err)
 	}
-	x := wait(t, f.x, "the answer has begun")
+	x := testkit.Wait(t, f.x, "the answer has begun")
 	counts := make(chan int)
 	sent := func() int {
 		post(x, func() { counts <- f.sent })
@@ -130,7 +131,7 @@ func TestSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nothing else happens to the stream meanwhile that would interrupt its writes.
-	wait(t, f.all, "all of it has left the server, and nobody has read")
+	testkit.Wait(t, f.all, "all of it has left the server, and nobody has read")
 	if store.Used() == 0 {
 		t.Error("nothing is in the spool")
 	}
@@ -159,7 +160,7 @@ func TestGoneWhileBlocked(t *testing.T) {
 }
 
 func TestSlowContent(t *testing.T) {
-	s := start(t, echo(100), func(c *settings) {
+	s := start(t, testkit.Echo(100), func(c *settings) {
 		c.common.MinRate, c.common.MinRateGrace = 1<<20, 50*time.Millisecond
 	})
 	c := s.dial()

@@ -13,11 +13,12 @@ import (
 	h3 "github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // TestManyStreams has 1000 requests on a connection, 100 at a time.
 func TestManyStreams(t *testing.T) {
-	s := start(t, echo(1000))
+	s := start(t, testkit.Echo(1000))
 	c := s.dial()
 	var wg sync.WaitGroup
 	free := make(chan struct{}, 100)
@@ -40,7 +41,7 @@ func TestManyStreams(t *testing.T) {
 
 // giveUp sends a request and does not want its answer any more once the server has
 // it.
-func (c *client) giveUp(h *keeper) *exchange.Exchange {
+func (c *client) giveUp(h *testkit.Held) *exchange.Exchange {
 	c.t.Helper()
 	str, err := c.h3.OpenRequestStream(c.ctx)
 	if err != nil {
@@ -50,7 +51,7 @@ func (c *client) giveUp(h *keeper) *exchange.Exchange {
 	_ = str.Close()
 	var x *exchange.Exchange
 	select {
-	case x = <-h.xs:
+	case x = <-h.Began:
 	case <-c.conn.Context().Done():
 	}
 	str.CancelRead(quic.StreamErrorCode(h3.ErrCodeRequestCanceled))
@@ -60,12 +61,12 @@ func (c *client) giveUp(h *keeper) *exchange.Exchange {
 // TestRapidReset gives requests up as fast as it can (CVE-2023-44487), and the
 // application lets go of them at once: the connection is closed.
 func TestRapidReset(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h, func(c *settings) { c.config.MaxResets = 50 })
 	c := s.dial()
 	n := 0
 	for x := c.giveUp(h); x != nil; x = c.giveUp(h) {
-		cause := wait(t, h.causes, "the server is told")
+		cause := testkit.Wait(t, h.Causes, "the server is told")
 		post(x, func() { x.Abort(cause) })
 		n++
 	}
@@ -81,13 +82,13 @@ func TestRapidReset(t *testing.T) {
 // TestResetStreamsCount shows that requests that were given up count for as long as
 // the application is at them.
 func TestResetStreamsCount(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h, func(c *settings) { c.config.MaxStreams = 10 })
 	c := s.dial()
 	var x *exchange.Exchange
 	for range 10 {
 		x = c.giveUp(h)
-		wait(t, h.causes, "the server is told")
+		testkit.Wait(t, h.Causes, "the server is told")
 	}
 	short, cancel := context.WithTimeout(c.ctx, 200*time.Millisecond)
 	defer cancel()
@@ -200,12 +201,12 @@ func TestRetry(t *testing.T) {
 
 // TestDrain stops while a request is served and another connection is idle.
 func TestDrain(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h)
 	idle, busy := s.dial(), s.dial()
 	done := make(chan response)
 	go func() { done <- busy.get("/") }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	drained := make(chan struct{})
 	s.door.Drain(func() { close(drained) })
 	select {
@@ -226,6 +227,6 @@ func TestDrain(t *testing.T) {
 	if r := <-done; r.body != "ok" {
 		t.Errorf("got %q", r.body)
 	}
-	wait(t, drained, "it has drained")
+	testkit.Wait(t, drained, "it has drained")
 	s.Until("no connection is left", func() bool { return s.front.Open() == 0 })
 }

@@ -14,6 +14,7 @@ import (
 	h3 "github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 // TestGone shows that a Server is told at once that its client is gone, in
@@ -29,15 +30,15 @@ func TestGone(t *testing.T) {
 		{"the server is closed", func(c *client, _ func()) { c.s.door.Close() }, exchange.ErrShutdown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newKeeper()
+			h := testkit.NewHeld()
 			s := start(t, h)
 			client := s.dial()
 			ctx, cancel := context.WithCancel(client.ctx)
 			defer cancel()
 			go func() { _, _ = client.try(client.request("GET", "/", nil).WithContext(ctx)) }()
-			x := wait(t, h.xs, "the request is there")
+			x := testkit.Wait(t, h.Began, "the request is there")
 			c.leave(client, cancel)
-			cause := wait(t, h.causes, "the server is told")
+			cause := testkit.Wait(t, h.Causes, "the server is told")
 			if !errors.Is(cause, c.cause) {
 				t.Errorf("the cause is %v", cause)
 			}
@@ -56,18 +57,18 @@ func TestGone(t *testing.T) {
 
 // TestCutContent cuts a request within its content.
 func TestCutContent(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h)
 	c := s.dial()
 	content, w := io.Pipe()
 	r := c.request("POST", "/", content)
 	r.ContentLength = 10
 	go func() { _, _ = c.try(r) }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	post(x, func() { x.Demand(100) })
 	_, _ = io.WriteString(w, "abc")
 	_ = w.CloseWithError(errors.New("no more"))
-	err := wait(t, h.ends, "the content ends")
+	err := testkit.Wait(t, h.Ends, "the content ends")
 	if !errors.Is(err, exchange.ErrClientGone) {
 		t.Errorf("the content ends by %v", err)
 	}
@@ -101,7 +102,7 @@ func TestAbort(t *testing.T) {
 
 // TestPanic lets handlers and servers panic.
 func TestPanic(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, handler(func(x *exchange.Exchange) {
 		switch string(x.Request.Path) {
 		case "/serve":
@@ -110,7 +111,7 @@ func TestPanic(t *testing.T) {
 			h.Serve(x)
 			post(x, func() { panic("task") })
 		case "/both":
-			x.Server = &collector{gone: func(*exchange.Exchange, error) { panic("again") }}
+			x.Server = &testkit.Collector{OnGone: func(*exchange.Exchange, error) { panic("again") }}
 			post(x, func() { panic("task") })
 		default:
 			hello(x)
@@ -124,8 +125,8 @@ func TestPanic(t *testing.T) {
 			done <- err
 		}()
 		if path == "/task" {
-			x := wait(t, h.xs, "the request is there")
-			cause := wait(t, h.causes, "the server is told")
+			x := testkit.Wait(t, h.Began, "the request is there")
+			cause := testkit.Wait(t, h.Causes, "the server is told")
 			post(x, func() { x.Abort(cause) })
 		}
 		if err := <-done; err == nil {
@@ -146,12 +147,12 @@ func TestPanic(t *testing.T) {
 // TestLateCalls calls an Exchange that is over: nothing happens, and the file that
 // was handed over is closed.
 func TestLateCalls(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h)
 	c := s.dial()
 	done := make(chan response)
 	go func() { done <- c.get("/") }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	executor, generation := x.Executor, x.Generation
 	post(x, func() { x.Answer(200, "ok") })
 	<-done
@@ -168,7 +169,7 @@ func TestLateCalls(t *testing.T) {
 		x.End()
 		ran <- x.Generation
 	}))
-	if got := wait(t, ran, "the task runs"); got == generation {
+	if got := testkit.Wait(t, ran, "the task runs"); got == generation {
 		t.Error("the generation is the same")
 	}
 	if f.Close() == nil {
@@ -181,9 +182,9 @@ func TestLateCalls(t *testing.T) {
 
 // TestTunnel opens a tunnel by an extended CONNECT (RFC 9220).
 func TestTunnel(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	var x *exchange.Exchange
-	h.content = func(x *exchange.Exchange, p []byte) {
+	h.OnContent = func(x *exchange.Exchange, p []byte) {
 		x.Demand(len(p))
 		x.Data(append([]byte("echo "), p...))
 	}
@@ -198,7 +199,7 @@ func TestTunnel(t *testing.T) {
 	if err := str.SendRequestHeader(r); err != nil {
 		t.Fatal(err)
 	}
-	x = wait(t, h.xs, "the request is there")
+	x = testkit.Wait(t, h.Began, "the request is there")
 	post(x, func() {
 		if string(x.Request.Method) != "GET" || string(x.Request.Upgrade) != "websocket" || string(x.Request.Path) != "/chat" {
 			panic(fmt.Sprintf("%s %s %s", x.Request.Method, x.Request.Path, x.Request.Upgrade))
@@ -221,7 +222,7 @@ func TestTunnel(t *testing.T) {
 		}
 	}
 	_ = str.Close()
-	if err := wait(t, h.ends, "the tunnel ends"); err != nil {
+	if err := testkit.Wait(t, h.Ends, "the tunnel ends"); err != nil {
 		t.Error(err)
 	}
 	post(x, x.End)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/testkit"
 )
 
 func TestHello(t *testing.T) {
@@ -89,7 +90,7 @@ func TestContent(t *testing.T) {
 		{"empty, of unknown length", 10, func() io.Reader { return io.MultiReader() }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := start(t, echo(c.window))
+			s := start(t, testkit.Echo(c.window))
 			got := s.dial()
 			r := got.do(got.request("POST", "/", c.body()))
 			if r.StatusCode != 200 || r.body != c.want || r.err != nil {
@@ -105,14 +106,14 @@ func TestContent(t *testing.T) {
 // TestContentOnDemand shows that no more is delivered than was asked for, and that
 // the end is told where nothing more is demanded.
 func TestContentOnDemand(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	var got bytes.Buffer
-	h.content = func(_ *exchange.Exchange, p []byte) { got.Write(p) }
+	h.OnContent = func(_ *exchange.Exchange, p []byte) { got.Write(p) }
 	s := start(t, h)
 	c := s.dial()
 	done := make(chan response)
 	go func() { done <- c.do(c.request("POST", "/", strings.NewReader("0123456789"))) }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	sizes, want := make(chan int), 0
 	for _, n := range []int{0, 3, 4} {
 		post(x, func() { x.Demand(n) })
@@ -123,12 +124,12 @@ func TestContentOnDemand(t *testing.T) {
 		})
 	}
 	select {
-	case err := <-h.ends:
+	case err := <-h.Ends:
 		t.Fatalf("the end is told before it has come: %v", err)
 	default:
 	}
 	post(x, func() { x.Demand(3) })
-	if err := wait(t, h.ends, "the content is whole"); err != nil {
+	if err := testkit.Wait(t, h.Ends, "the content is whole"); err != nil {
 		t.Error(err)
 	}
 	post(x, func() { x.Answer(200, got.String()) })
@@ -138,7 +139,7 @@ func TestContentOnDemand(t *testing.T) {
 }
 
 func TestTrailers(t *testing.T) {
-	s := start(t, echo(100))
+	s := start(t, testkit.Echo(100))
 	c := s.dial()
 	r := c.request("POST", "/", io.MultiReader(strings.NewReader("x")))
 	r.Trailer = http.Header{"X-Sum": {"42"}, "X_bad": {"1"}}
@@ -148,16 +149,16 @@ func TestTrailers(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
-	h := newKeeper()
+	h := testkit.NewHeld()
 	s := start(t, h)
 	c := s.dial()
 	r := c.request("POST", "/", strings.NewReader("abc"))
 	r.Header.Set("Expect", "100-continue")
 	done := make(chan response)
 	go func() { done <- c.do(r) }()
-	x := wait(t, h.xs, "the request is there")
+	x := testkit.Wait(t, h.Began, "the request is there")
 	post(x, func() { x.Demand(3) })
-	if err := wait(t, h.ends, "the content has come"); err != nil {
+	if err := testkit.Wait(t, h.Ends, "the content has come"); err != nil {
 		t.Error(err)
 	}
 	post(x, func() { x.Answer(200, "ok") })
@@ -190,7 +191,7 @@ func TestLimits(t *testing.T) {
 		{"a host that is none", func(r *http.Request) { r.Host = "a:b" }, 400, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := start(t, echo(100), func(c *settings) { c.common.MaxBody = 1000 })
+			s := start(t, testkit.Echo(100), func(c *settings) { c.common.MaxBody = 1000 })
 			got := s.dial()
 			r := got.request("GET", "/", nil)
 			r.Header.Set("User-Agent", "")
@@ -211,7 +212,7 @@ func TestLimits(t *testing.T) {
 
 // What is logged of a path cannot end the line.
 func TestLoggedPath(t *testing.T) {
-	s := start(t, echo(100), func(c *settings) { c.common.MaxBody = 1 })
+	s := start(t, testkit.Echo(100), func(c *settings) { c.common.MaxBody = 1 })
 	c := s.dial()
 	r := c.request("GET", "/a%0Ab", nil)
 	setContent(r, 2, 2)

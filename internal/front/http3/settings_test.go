@@ -11,6 +11,7 @@ import (
 
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
+	"rickhouse/internal/testkit"
 )
 
 // use has s go by other settings: the defaults but for what change changes.
@@ -48,7 +49,7 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 	}{
 		"max_line":        {to: front.Config{MaxLine: 64}, path: strings.Repeat("a", 64), h: hello, says: status, first: "200", then: "414"},
 		"max_fields":      {to: front.Config{MaxFields: 1}, field: "X", value: "1", h: hello, says: status, first: "200", then: "431"},
-		"max_body":        {to: front.Config{MaxBody: 3}, content: "four", h: echo(10), says: status, first: "200", then: "413"},
+		"max_body":        {to: front.Config{MaxBody: 3}, content: "four", h: testkit.Echo(10), says: status, first: "200", then: "413"},
 		"server_header":   {to: front.Config{ServerHeader: "other"}, h: hello, says: func(r response) string { return r.Header.Get("Server") }, first: "rickhouse", then: "other"},
 		"trusted_proxies": {to: front.Config{TrustedProxies: []string{"127.0.0.1"}}, field: "X-Forwarded-For", value: "192.0.2.7", h: clientSeen, says: body, first: "127.0.0.1", then: "192.0.2.7 x-forwarded-for"},
 	} {
@@ -110,7 +111,7 @@ func TestMaxHeadOfSettings(t *testing.T) {
 // A request keeps the settings that it began with.
 func TestSettingsOfTheRequestThatHasBegun(t *testing.T) {
 	begun := make(chan struct{}, 1)
-	answers := echo(100)
+	answers := testkit.Echo(100)
 	s := start(t, handler(func(x *exchange.Exchange) {
 		begun <- struct{}{}
 		answers.Serve(x)
@@ -167,5 +168,5 @@ func TestIdleTimeoutOfSettings(t *testing.T) {
 	// The connection may end before the client has read its answer.
 	_, _ = there.try(there.request("GET", "/", nil))
 	s.Seen(2)
-	wait(t, there.conn.Context().Done(), "the connection is closed")
+	testkit.Wait(t, there.conn.Context().Done(), "the connection is closed")
 }
