@@ -160,6 +160,15 @@ func (s *server) listenTo(next listening) error {
 	return errors.Join(errs...)
 }
 
+// changeListeners has the sockets go by the configuration of now.
+func (s *server) changeListeners() {
+	for _, ln := range slices.Concat(s.all(), s.forward.listeners) {
+		if err := ln.Change(s.cfg.Listen); err != nil {
+			s.log.Warn("a listening socket stays as it was", "address", ln.Addr().String(), "error", err)
+		}
+	}
+}
+
 // leaveListener ends accepting from ln: an event tells when it can be closed.
 func (s *server) leaveListener(ln *listen.Listener) {
 	s.quiesce(ln)

@@ -158,7 +158,11 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 			s.warnOfTwin(a)
 		}
 	}
-	return s.listenTo(sockets)
+	if err := s.listenTo(sockets); err != nil {
+		return err
+	}
+	s.changeListeners()
+	return nil
 }
 
 // prepare makes a generation whose applications are ready.

@@ -48,7 +48,7 @@ func forwardSettings(cfg config.Server) (*http1.Settings, error) {
 	c := cfg.Front
 	// Nobody speaks for others, servers name themselves, and a client that has said
 	// all may have its answer.
-	c.TrustedProxies, c.ProxyProtocol, c.ServerHeader, c.HalfClose = nil, nil, "none", true
+	c.TrustedProxies, c.ProxyProtocol, c.ProxyProtocolListener, c.ServerHeader, c.HalfClose = nil, nil, nil, "none", true
 	common, err := front.NewSettings(c, cfg.Spool)
 	return &http1.Settings{Settings: common}, err
 }

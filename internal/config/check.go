@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"rickhouse/internal/back/proxy"
@@ -40,6 +39,7 @@ func (l *loader) check() {
 	l.routing()
 	l.forwardProxy()
 	l.secure()
+	l.announced()
 	l.directory("spool_directory", l.server.Spool.Directory, nil)
 }
 
@@ -256,7 +256,7 @@ func (l *loader) routing() {
 		if at, given := l.origins[join(slices.Concat(o.path, []string{"app"})...)]; given && c.App != "" {
 			l.routeApp(at, c.App)
 		}
-		l.routeListeners(c.Listener, o)
+		l.listeners(c.Listener, l.server.General.Bind, o.path, "listener", nil)
 		l.answers(c.Answers(), o)
 		l.directory("files", c.Files.Files, o.path)
 		l.directory("x_sendfile", c.Handover.XSendfile, o.path)
@@ -289,25 +289,6 @@ type proxyFiles proxy.Config
 
 // Validate reports what is wrong with them.
 func (c proxyFiles) Validate() error { return proxy.Config(c).CheckFiles() }
-
-// routeListeners sees to it that the addresses of a route are listened on.
-func (l *loader) routeListeners(list []string, o routeOrigin) {
-	known := l.server.General.Bind
-	for i, text := range list {
-		if slices.Contains(known, text) {
-			continue
-		}
-		at, given := l.origins[join(slices.Concat(o.path, []string{"listener", strconv.Itoa(i)})...)]
-		if !given {
-			at = l.originOf(o.path, "listener")
-		}
-		if near := Nearest(text, known); near != "" {
-			l.mistake(at.problem("listener: %q is not one of bind: did you mean %q?", text, near))
-			continue
-		}
-		l.mistake(at.problem("listener: %q is not one of bind: there is %s", text, strings.Join(known, ", ")))
-	}
-}
 
 // answers sees to it that one key of a route says who answers.
 func (l *loader) answers(keys []string, o routeOrigin) {

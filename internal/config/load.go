@@ -140,7 +140,7 @@ func absolute(key string, v any, base string) any {
 			list[i] = from(base, dir)
 		}
 		return list
-	case key == "bind", key == "listener":
+	case key == "bind", key == "listener", key == "proxy_protocol_listener":
 		list := append([]string(nil), v.([]string)...)
 		for i, b := range list {
 			const unix = "unix:"

@@ -62,6 +62,13 @@ func TestMistakes(t *testing.T) {
 			`rickhouse.toml:5:20: listener: "127.0.0.1:8002" is not one of bind: did you mean "127.0.0.1:8001"?`,
 			`rickhouse.toml:8:13: listener: ":443" is not one of bind: there is :80, 127.0.0.1:8001`,
 		}},
+		{name: "the listeners of proxy_protocol", file: "bind = [\":80\", \"uwsgi://127.0.0.1:8001\"]\nproxy_protocol = [\"10.0.0.1\"]\nproxy_protocol_listener = [\":80\", \"uwsgi://127.0.0.1:8001\", \":81\"]\n" + app, want: []string{
+			`rickhouse.toml:3:35: proxy_protocol_listener: "uwsgi://127.0.0.1:8001" is for a gateway, which says itself who its client is`,
+			`rickhouse.toml:3:61: proxy_protocol_listener: ":81" is not one of bind: did you mean ":80"?`,
+		}},
+		{name: "listeners of a PROXY protocol that nobody speaks", file: "bind = [\":80\"]\nproxy_protocol_listener = [\":80\"]\n" + app, want: []string{
+			`rickhouse.toml:2:27: proxy_protocol_listener: nobody speaks the PROXY protocol: name who does with proxy_protocol`,
+		}},
 		{name: "strip and rewrite", file: app + "[[routes]]\npath = \"/a/*\"\nstrip = true\nstatus = 404\n[[routes]]\nrewrite = \"/b\"\nstatus = 404\n[[routes]]\npath = \"/c/*\"\nstrip = true\nproxy = [\"http://x\"]\n[[routes]]\napp = \"web\"\n", want: []string{
 			`rickhouse.toml:5:9: strip: it is for applications and upstreams: name one with app or proxy`,
 			`rickhouse.toml:8:11: rewrite: it is for applications and upstreams: name one with app or proxy`,

@@ -14,21 +14,22 @@ import (
 // Config is what every front end is told. The zero value of a field means its
 // default.
 type Config struct {
-	MaxLine           units.Size    `toml:"max_line" reload:"live" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
-	MaxFields         int           `toml:"max_fields" reload:"live" default:"100" help:"The most header fields of a request; more are answered with 431."`
-	MaxHead           units.Size    `toml:"max_head" reload:"live" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
-	MaxBody           units.Size    `toml:"max_body" reload:"live" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
-	HeaderTimeout     time.Duration `toml:"header_timeout" reload:"live" default:"10s" help:"How long a request head may take to arrive; then 408. A new connection that sends nothing is closed after it."`
-	IdleTimeout       time.Duration `toml:"idle_timeout" reload:"live" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
-	MinRate           int           `toml:"min_rate" reload:"live" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
-	MinRateGrace      time.Duration `toml:"min_rate_grace" reload:"live" default:"5s" help:"How long a client may be slower than min_rate at first."`
-	KeepaliveRequests int           `toml:"keepalive_requests" reload:"live" default:"0" help:"How many requests a connection may bring; 0 means any number."`
-	MaxConnections    int           `toml:"max_connections" reload:"live" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
-	TrustedProxies    []string      `toml:"trusted_proxies" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
-	ProxyProtocol     []string      `toml:"proxy_protocol" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose connections have to begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; others must not send one. It is not for addresses of gateways."`
-	UnderscoreHeaders []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
-	HalfClose         bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
-	ServerHeader      string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
+	MaxLine               units.Size    `toml:"max_line" reload:"live" default:"8KiB" help:"The longest request line (else 414) or header field (else 431)."`
+	MaxFields             int           `toml:"max_fields" reload:"live" default:"100" help:"The most header fields of a request; more are answered with 431."`
+	MaxHead               units.Size    `toml:"max_head" reload:"live" default:"32KiB" help:"The largest request head in all; a larger one is answered with 431."`
+	MaxBody               units.Size    `toml:"max_body" reload:"live" default:"100MiB" help:"The largest request body; a larger one is answered with 413."`
+	HeaderTimeout         time.Duration `toml:"header_timeout" reload:"live" default:"10s" help:"How long a request head may take to arrive; then 408. A new connection that sends nothing is closed after it."`
+	IdleTimeout           time.Duration `toml:"idle_timeout" reload:"live" default:"75s" help:"How long a connection may wait for its next request, and a body or an answer stand still."`
+	MinRate               int           `toml:"min_rate" reload:"live" default:"500" help:"The slowest a client may send a body or take an answer, in bytes per second on average."`
+	MinRateGrace          time.Duration `toml:"min_rate_grace" reload:"live" default:"5s" help:"How long a client may be slower than min_rate at first."`
+	KeepaliveRequests     int           `toml:"keepalive_requests" reload:"live" default:"0" help:"How many requests a connection may bring; 0 means any number."`
+	MaxConnections        int           `toml:"max_connections" reload:"live" default:"0" help:"The most connections at a time; 0 derives it from the limit of open files. Above it idle ones are closed, then accepting pauses."`
+	TrustedProxies        []string      `toml:"trusted_proxies" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose X-Forwarded-* headers, or else Forwarded, are believed; they are removed from other requests."`
+	ProxyProtocol         []string      `toml:"proxy_protocol" reload:"live" default:"" help:"Addresses, networks (CIDR) or \"unix\" whose connections have to begin with a header of the PROXY protocol (version 1 or 2), which says who the client is; others must not send one. It is not for addresses of gateways."`
+	ProxyProtocolListener []string      `toml:"proxy_protocol_listener" reload:"live" default:"all" help:"The addresses that proxy_protocol holds at, as bind (or redirect_http) has them: what is reached past the balancer, as for health checks, is left out."`
+	UnderscoreHeaders     []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
+	HalfClose             bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
+	ServerHeader          string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
 
 	// LargestBody is the largest max_body of a route, where that is more than MaxBody.
 	LargestBody units.Size `toml:"-"`
@@ -88,6 +89,8 @@ func (c Config) Validate() error {
 	for key, list := range map[string][]string{"trusted_proxies": c.TrustedProxies, "proxy_protocol": c.ProxyProtocol} {
 		errs = append(errs, units.CheckNetworks(key, list, true)...)
 	}
+	wrong(len(c.ProxyProtocolListener) > 0 && len(c.ProxyProtocol) == 0,
+		"proxy_protocol_listener: nobody speaks the PROXY protocol: name who does with proxy_protocol")
 	return errors.Join(errs...)
 }
 

@@ -1,6 +1,9 @@
 package front
 
 import (
+	"slices"
+
+	"rickhouse/internal/listen"
 	"rickhouse/internal/spool"
 	wire "rickhouse/internal/wire/http1"
 )
@@ -20,6 +23,12 @@ type Settings struct {
 	// them, and MaxAnswer how many the spool takes before the Server has to wait.
 	Memory    int
 	MaxAnswer int64
+}
+
+// Announces reports whether the peers in Announcers have to say for whom they are at
+// that address.
+func (s *Settings) Announces(a listen.Addr) bool {
+	return a.Gateway == "" && (len(s.ProxyProtocolListener) == 0 || slices.Contains(s.ProxyProtocolListener, a.Text))
 }
 
 // NewSettings makes Settings, or says what is wrong with c or s.

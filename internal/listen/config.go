@@ -12,8 +12,8 @@ import (
 // Config is what a listener can be told. The zero value of a field means its
 // default.
 type Config struct {
-	Backlog int    `toml:"backlog" default:"0" help:"How many connections the kernel may hold before they are accepted; 0 means what the system allows, up to 4096."`
-	Mode    string `toml:"socket_mode" default:"0660" help:"Permissions of the file of a Unix socket, in octal."`
+	Backlog int    `toml:"backlog" reload:"live" default:"0" help:"How many connections the kernel may hold before they are accepted; 0 means what the system allows, up to 4096."`
+	Mode    string `toml:"socket_mode" reload:"live" default:"0660" help:"Permissions of the file of a Unix socket, in octal."`
 }
 
 // maxBacklog is the backlog that is taken if the system allows it.

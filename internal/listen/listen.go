@@ -143,3 +143,22 @@ func (l *Listener) locate() error {
 	}
 	return nil
 }
+
+// Change has l go by c as far as a socket that listens can: its backlog, and the mode
+// of the file that it made. An inherited socket may be somebody else's too and is
+// left alone.
+func (l *Listener) Change(c Config) error {
+	mode, err := c.mode()
+	if err != nil || l.addr.Inherited {
+		return err
+	}
+	if l.file != nil {
+		if err := os.Chmod(l.addr.Path, mode); err != nil {
+			return fmt.Errorf("listen on %v: %w", l.addr, err)
+		}
+	}
+	if err := syscall.Listen(l.fd, c.WithDefaults().Backlog); err != nil {
+		return fmt.Errorf("listen on %v: %w", l.addr, os.NewSyscallError("listen", err))
+	}
+	return nil
+}

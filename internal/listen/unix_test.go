@@ -34,6 +34,28 @@ func TestUnix(t *testing.T) {
 	}
 }
 
+// What a socket goes by can change while it listens; those of others do not.
+func TestChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.sock")
+	l := mustListen(t, "unix:"+path, Config{Mode: "0600", Backlog: 1})
+	tcp := mustListen(t, "127.0.0.1:0", Config{Backlog: 1})
+	for _, l := range []*Listener{l, tcp} {
+		if err := l.Change(Config{Mode: "0666", Backlog: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Change(Config{Mode: "a"}); err == nil {
+			t.Error("a mode that is none is accepted")
+		}
+	}
+	if st, err := os.Lstat(path); err != nil || st.Mode().Perm() != 0o666 {
+		t.Errorf("the mode is %v, %v", st.Mode(), err)
+	}
+	for range 50 { // far more than the first backlog took
+		dial(t, "unix", path)
+	}
+	acceptOne(t, l)
+}
+
 // abandon leaves a socket's file behind, as a crash does.
 func abandon(t *testing.T, path string) {
 	t.Helper()

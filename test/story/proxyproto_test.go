@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"rickhouse/internal/testkit"
@@ -122,5 +123,79 @@ def app(environ, start_response):
 	}
 	if _, err := s.Log.Wait("sent no right header", 1, testkit.Patience); err != nil {
 		t.Error(err)
+	}
+}
+
+// proxy_protocol can hold at some addresses and not at others, over TCP and Unix
+// sockets; a reload changes which, for new connections.
+func TestProxyProtocolOfSomeListeners(t *testing.T) {
+	config := func(listeners string) string {
+		return `
+bind = ["127.0.0.1:0", "localhost:0", "unix:one.sock", "unix:two.sock"]
+proxy_protocol = ["127.0.0.1", "unix"]
+proxy_protocol_listener = [` + listeners + `]
+
+[[routes]]
+client = ["192.0.2.7"]
+respond = "announced"
+
+[[routes]]
+respond = "itself"
+`
+	}
+	dir := application(t, map[string]string{"rickhouse.toml": config(`"127.0.0.1:0", "unix:one.sock"`)})
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
+	ports := regexp.MustCompile(`http://(?:127\.0\.0\.1|localhost):(\d+)`).FindAllStringSubmatch(s.Log.String(), -1)
+	if len(ports) != 2 {
+		t.Fatalf("the server serves at %q", ports)
+	}
+	dial := map[string]func() (*testkit.Raw, error){
+		"127.0.0.1": func() (*testkit.Raw, error) { return testkit.DialRaw("tcp", "127.0.0.1:"+ports[0][1]) },
+		"localhost": func() (*testkit.Raw, error) { return testkit.DialRaw("tcp", "127.0.0.1:"+ports[1][1]) },
+		"one.sock":  func() (*testkit.Raw, error) { return testkit.DialRaw("unix", filepath.Join(dir, "one.sock")) },
+		"two.sock":  func() (*testkit.Raw, error) { return testkit.DialRaw("unix", filepath.Join(dir, "two.sock")) },
+	}
+	connect := func(name string) *testkit.Raw {
+		t.Helper()
+		raw, err := dial[name]()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = raw.Close() })
+		return raw
+	}
+	const request, header = "GET / HTTP/1.1\r\nHost: story\r\n\r\n", "PROXY TCP4 192.0.2.7 192.0.2.1 4660 443\r\n"
+	says := func(what string, raw *testkit.Raw, text, want string) {
+		t.Helper()
+		if err := raw.Send(text); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := raw.Read("GET"); err != nil || a.Body != want {
+			t.Errorf("%s: got %q, %v, want %q", what, a.Body, err, want)
+		}
+	}
+	there := map[string]*testkit.Raw{}
+	for round, announced := range []map[string]bool{{"127.0.0.1": true, "one.sock": true}, {"localhost": true, "two.sock": true}} {
+		for name := range dial {
+			what := fmt.Sprintf("round %d, %s", round, name)
+			text, want := request, "itself"
+			if announced[name] {
+				text, want = header+request, "announced"
+				refused := connect(name)
+				if err := refused.Send(request); err != nil {
+					t.Fatal(err)
+				}
+				if a, err := refused.Read("GET"); err == nil {
+					t.Errorf("%s: got %d without a header", what, a.Status)
+				}
+			}
+			raw := connect(name)
+			says(what, raw, text, want)
+			if before := there[name]; before != nil {
+				says(what+", a connection that was there", before, request, map[bool]string{true: "itself", false: "announced"}[announced[name]])
+			}
+			there[name] = raw
+		}
+		mustReload(t, dir, config(`"localhost:0", "unix:two.sock"`))
 	}
 }

@@ -14,9 +14,9 @@ import (
 // It stands before all else, TLS too, and nothing behind it is read with it.
 type announcement struct{ in []byte }
 
-// announces reports whether a peer has to say for whom it opened its connections.
-func (d *Door) announces(o *entrance, remote netip.AddrPort) bool {
-	return o.Listen.Gateway == "" && d.settings.Announcers.Trusts(remote.Addr(), o.Unix)
+// announced reports whether a peer has to say for whom it opened its connections.
+func (e *entrance) announced(peer netip.AddrPort) bool {
+	return e.announcers != nil && e.announcers.Trusts(peer.Addr(), e.Unix)
 }
 
 // announced goes on with the header.

@@ -108,7 +108,7 @@ func (d *Door) accepted(g *gate, fd int, remote netip.AddrPort) {
 	o := g.entrance
 	c := d.newConn(o, remote)
 	attach := o.attach
-	if d.announces(o, remote) {
+	if o.announced(remote) {
 		c.announcement = &announcement{}
 		attach = attachClear
 	}

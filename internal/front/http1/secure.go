@@ -29,19 +29,25 @@ type entrance struct {
 	*front.Origin
 	gate    *gate
 	handler exchange.Handler
-	prior   bool // a client may begin with the preface of HTTP/2
-	once    bool // connections close after their first answer
-	tls     *TLS // nil in cleartext
+	// announcers have to say first for whom they are; nil for nobody.
+	announcers *front.Proxies
+	prior      bool // a client may begin with the preface of HTTP/2
+	once       bool // connections close after their first answer
+	tls        *TLS // nil in cleartext
 	// clear is what a connection that should be TLS and is not comes to.
 	clear *entrance
 }
 
 func (d *Door) newEntrance(g *gate) *entrance {
 	a := g.addr
-	if !a.TLS {
-		return &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, prior: true}
+	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, prior: !a.TLS}
+	if d.settings.Announces(a) {
+		e.announcers = &d.settings.Announcers
 	}
-	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, tls: d.f.parts.TLS}
+	if !a.TLS {
+		return e
+	}
+	e.tls = d.f.parts.TLS
 	a.TLS = false
 	e.clear = &entrance{Origin: front.NewOrigin(a), gate: g, handler: exchange.HandlerFunc(d.refuseCleartext), once: true}
 	return e

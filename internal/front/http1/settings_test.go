@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -327,4 +328,41 @@ func TestSpoolOfSettings(t *testing.T) {
 			t.Errorf("got %d, %d", o.Memory, o.MaxAnswer)
 		}
 	})
+}
+
+// proxy_protocol can hold at one of two addresses: TCP and Unix sockets.
+func TestAnnouncersOfOneListener(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "unix"} {
+		if address == "unix" {
+			address = "unix:" + filepath.Join(t.TempDir(), "s")
+		}
+		s := startOn(t, address, announcing("127.0.0.1", "unix"), handler(ends))
+		own := func(c *client) string {
+			if s.listener.Addr().Path != "" {
+				return "http :0 > " + s.listener.Addr().Path + ":0"
+			}
+			return s.own("http", c)
+		}
+		const announcedAs = "http 10.1.2.3:4660 > 192.0.2.1:443"
+		for text, announced := range map[string]bool{address: true, "other": false} {
+			cfg := announcing("127.0.0.1", "unix")
+			cfg.ProxyProtocolListener = []string{text}
+			s.on(func() { s.door.gates[0].addr.Text = address })
+			s.use(Settings{}, cfg)
+			c := s.dial()
+			if announced {
+				if got := c.send(lineOfFour).get(get("/")).body; got != announcedAs {
+					t.Errorf("%s, held: got %q", address, got)
+				}
+				s.dial().send(get("/")).ended()
+				continue
+			}
+			if got, want := c.get(get("/")).body, own(c); got != want {
+				t.Errorf("%s, not held: got %q, want %q", address, got, want)
+			}
+			if res := s.dial().get(lineOfFour + get("/")); res.StatusCode != 400 {
+				t.Errorf("%s, not held: a header gives %v", address, res.Status)
+			}
+		}
+	}
 }
