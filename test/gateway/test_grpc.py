@@ -126,7 +126,7 @@ def test_deadline(client: Client) -> None:
         except grpc.RpcError:
             assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
             continue  # it was over before the server had the call
-        assert 0 < left <= seconds
+        assert 0 < left < 2 * seconds  # it is rounded up on its way, and told by another clock
         with pytest.raises(grpc.RpcError):
             next(call)
         assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
