@@ -338,8 +338,8 @@ func TestAnnouncersOfOneListener(t *testing.T) {
 		}
 		s := startOn(t, address, announcing("127.0.0.1", "unix"), handler(ends))
 		own := func(c *client) string {
-			if s.listener.Addr().Path != "" {
-				return "http :0 > " + s.listener.Addr().Path + ":0"
+			if s.Listener.Addr().Path != "" {
+				return "http :0 > " + s.Listener.Addr().Path + ":0"
 			}
 			return s.own("http", c)
 		}
@@ -347,7 +347,7 @@ func TestAnnouncersOfOneListener(t *testing.T) {
 		for text, announced := range map[string]bool{address: true, "other": false} {
 			cfg := announcing("127.0.0.1", "unix")
 			cfg.ProxyProtocolListener = []string{text}
-			s.on(func() { s.door.gates[0].addr.Text = address })
+			s.On(func() { s.door.gates[0].addr.Text = address })
 			s.use(Settings{}, cfg)
 			c := s.dial()
 			if announced {
