@@ -347,7 +347,7 @@ func TestAnnouncersOfOneListener(t *testing.T) {
 		for text, announced := range map[string]bool{address: true, "other": false} {
 			cfg := announcing("127.0.0.1", "unix")
 			cfg.ProxyProtocolListener = []string{text}
-			s.On(func() { s.door.gates[0].addr.Text = address })
+			s.Do(func() { s.door.gates[0].addr.Text = address })
 			s.use(Settings{}, cfg)
 			c := s.dial()
 			if announced {
