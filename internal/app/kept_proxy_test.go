@@ -37,7 +37,7 @@ func newUpstream(t *testing.T) *upstream {
 // A kept connection to an upstream is used again after a reload, and one that is left
 // alone stays so, whatever changes around them.
 func TestUpstreamsStayAsTheyAre(t *testing.T) {
-	const keys = "eject_time = \"1h\"\nmax_fails = 1\n"
+	const keys = "eject_time = \"1h\"\nmax_fails = 1\nkeepalive_timeout = \"1h\"\n"
 	for name, after := range map[string]func(route, twin string) string{
 		"a route is added below":      func(route, twin string) string { return route + twin },
 		"a route is added above":      func(route, twin string) string { return twin + route },

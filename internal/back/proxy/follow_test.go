@@ -41,6 +41,9 @@ func begins(t *testing.T, loops int, cfg Config) *line {
 // make makes a Proxy that follows, and does not use it.
 func (l *line) make(cfg Config) *Proxy {
 	l.t.Helper()
+	if cfg.KeepaliveTimeout == 0 {
+		cfg.KeepaliveTimeout = time.Hour // however slow the machine is
+	}
 	p, err := New(cfg, Parts{Loops: l.Loops, Log: l.Logger, Before: l.proxy, lookup: l.lookup})
 	if err != nil {
 		l.t.Fatal(err)
@@ -85,7 +88,7 @@ func TestConnectionsOutliveAProxy(t *testing.T) {
 		"times":             {func(c *Config, _ string) { c.AnswerTimeout, c.ConnectTimeout = time.Hour, time.Hour }, true},
 		"fields":            {func(c *Config, _ string) { c.Host, c.Via, c.Forwarded = "h.test", "none", "both" }, true},
 		"checks":            {func(c *Config, _ string) { c.MaxFails, c.Breaker, c.Retries = 7, true, 1 }, true},
-		"keepalive":         {func(c *Config, _ string) { c.Keepalive, c.KeepaliveTimeout = 1, time.Hour }, true},
+		"keepalive":         {func(c *Config, _ string) { c.Keepalive, c.KeepaliveTimeout = 1, 2*time.Hour }, true},
 		"bounds":            {func(c *Config, _ string) { c.MaxConnections, c.Queue = 3, 9 }, true},
 		"scripts of no use": {func(c *Config, _ string) { c.ScriptRoot = "/srv" }, true},
 		"none is kept":      {func(c *Config, _ string) { c.Keepalive = -1 }, false},
