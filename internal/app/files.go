@@ -55,9 +55,10 @@ func digest(name string) (sum [sha256.Size]byte, err error) {
 	return sum, nil
 }
 
-// routeContents are those of the files that the routes of cfg name.
+// routeContents are those of the files that the routes of cfg name, and of its error
+// pages.
 func routeContents(cfg config.Server) contents {
-	var names []string
+	names := slices.Collect(maps.Values(cfg.Front.ErrorPages))
 	for _, r := range cfg.Routes {
 		names = append(append(names, r.Chain.Files()...), r.Proxy.Files()...)
 		for _, folder := range []string{r.Files.Files, r.Handover.XSendfile} {

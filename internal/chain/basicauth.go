@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"rickhouse/internal/errorpage"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/htpasswd"
 	wire "rickhouse/internal/wire/http1"
@@ -75,7 +76,7 @@ func (c BasicAuthConfig) readUsers() (*htpasswd.File, usersKey, error) {
 	var text []byte
 	if c.File != "" {
 		var err error
-		if text, err = readFile(c.File, maxHtpasswd); err != nil {
+		if text, err = errorpage.ReadFile(c.File, maxHtpasswd); err != nil {
 			return nil, usersKey{}, fmt.Errorf("basic_auth: %w", err)
 		}
 		text = append(text, '\n')
@@ -204,7 +205,7 @@ func (b *basicAuth) refuse(x *exchange.Exchange, why string) {
 	x.Stats.Err = &exchange.Error{Status: http.StatusUnauthorized, Reason: "basic_auth: " + why}
 	x.Response.Reset()
 	x.Response.Add("WWW-Authenticate", b.challenge)
-	x.Answer(http.StatusUnauthorized, (&exchange.Error{Status: http.StatusUnauthorized}).Public())
+	x.Refuse(http.StatusUnauthorized)
 }
 
 func (b *basicAuth) busy(x *exchange.Exchange) {

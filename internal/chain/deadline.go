@@ -67,11 +67,10 @@ func (b *bodyLimit) Serve(x *exchange.Exchange) {
 
 // deadlines is the wrapper that bounds how long answers take.
 type deadlines struct {
-	next     exchange.Handler
-	cfg      LimitConfig
-	late     *exchange.Error // no answer has begun
-	tooLong  error           // the answer is not complete
-	lateText string
+	next    exchange.Handler
+	cfg     LimitConfig
+	late    *exchange.Error // no answer has begun
+	tooLong error           // the answer is not complete
 }
 
 // newDeadlines returns nil if there is no bound.
@@ -87,7 +86,6 @@ func newDeadlines(c LimitConfig) wrapper {
 		if d.cfg.Timeout == 0 {
 			d.cfg.Timeout = d.cfg.AnswerTimeout
 		}
-		d.lateText = d.late.Public()
 		return d
 	}
 }
@@ -137,15 +135,16 @@ func (t *deadlineTap) answer() {
 	x := t.x
 	r := &x.Response
 	r.Reset()
-	r.Status, r.ContentLength = t.d.late.Status, int64(len(t.d.lateText))
-	r.Add("Content-Type", "text/plain; charset=utf-8")
+	page := x.Pages.Of(t.d.late.Status)
+	r.Status, r.ContentLength = t.d.late.Status, int64(len(page.Content))
+	r.Add("Content-Type", page.ContentType)
 	x.Stats.Err = t.d.late
 	server := x.Server
 	x.Server = nowhere{}
 	t.headed, t.answered = true, true
 	t.client.Head(x)
 	if !x.Request.IsHead() {
-		t.client.Data(x, []byte(t.d.lateText))
+		t.client.Data(x, page.Content)
 	}
 	t.giveUp(server, t.d.late)
 }

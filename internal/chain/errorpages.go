@@ -2,13 +2,10 @@ package chain
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"strconv"
 	"sync"
 
+	"rickhouse/internal/errorpage"
 	"rickhouse/internal/exchange"
 )
 
@@ -24,39 +21,13 @@ func (c ErrorPagesConfig) Validate() error {
 	if len(c.Pages) == 0 {
 		return needs("error_pages", map[string]bool{"error_pages_app": c.App})
 	}
-	var errs []error
-	for _, status := range slices.Sorted(maps.Keys(c.Pages)) {
-		if _, _, err := statuses(status); err != nil {
-			errs = append(errs, fmt.Errorf("error_pages[%s]: %w", status, err))
-		}
-		if err := checkPageName(c.Pages[status]); err != nil {
-			errs = append(errs, fmt.Errorf("error_pages[%s]: %w", status, err))
-		} else if c.Pages[status] == "" {
-			errs = append(errs, fmt.Errorf("error_pages[%s]: the page for %s has no name", status, status))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// statuses reads 404, 4xx or 5xx.
-func statuses(s string) (first, last int, err error) {
-	switch s {
-	case "4xx":
-		return 400, 499, nil
-	case "5xx":
-		return 500, 599, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 400 || n > 599 {
-		return 0, 0, fmt.Errorf("%q is not the status of an error: write 400 to 599, 4xx or 5xx", s)
-	}
-	return n, n, nil
+	return errors.Join(errorpage.Check("error_pages", c.Pages)...)
 }
 
 // errorPages is the wrapper that puts pages in the place of answers.
 type errorPages struct {
 	next  exchange.Handler
-	pages map[int]*page // by status
+	pages exchange.Pages
 	app   bool
 	taps  sync.Pool // of *pageTap
 }
@@ -66,21 +37,9 @@ func newErrorPages(c ErrorPagesConfig) (wrapper, error) {
 	if len(c.Pages) == 0 {
 		return nil, nil
 	}
-	pages := map[int]*page{}
-	for _, class := range []bool{true, false} { // what names one status counts more
-		for _, s := range slices.Sorted(maps.Keys(c.Pages)) {
-			first, last, err := statuses(s)
-			if err != nil || (first != last) != class {
-				continue
-			}
-			p, err := readPage(c.Pages[s])
-			if err != nil {
-				return nil, fmt.Errorf("error_pages[%s]: %w", s, err)
-			}
-			for n := first; n <= last; n++ {
-				pages[n] = p
-			}
-		}
+	pages, err := errorpage.Read("error_pages", c.Pages)
+	if err != nil {
+		return nil, err
 	}
 	return func(next exchange.Handler) exchange.Handler { return &errorPages{next: next, pages: pages, app: c.App} }, nil
 }
@@ -112,7 +71,7 @@ type pageTap struct {
 
 // Head implements exchange.Client.
 func (t *pageTap) Head(x *exchange.Exchange) {
-	p := t.e.pages[x.Response.Status]
+	p := (*page)(t.e.pages[x.Response.Status])
 	// What fails has an error; what answers at once and has no Server is a route's own.
 	ours := x.Stats.Err != nil || x.Server == nil
 	if x.HeadSent || p == nil || !ours && !t.e.app {
@@ -125,8 +84,8 @@ func (t *pageTap) Head(x *exchange.Exchange) {
 	}
 	p.head(&x.Response)
 	t.client.Head(x)
-	if !x.Request.IsHead() && len(p.content) > 0 {
-		t.client.Data(x, p.content)
+	if !x.Request.IsHead() && len(p.Content) > 0 {
+		t.client.Data(x, p.Content)
 	}
 }
 

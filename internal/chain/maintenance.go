@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"rickhouse/internal/errorpage"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/units"
 )
@@ -30,7 +31,7 @@ func (c MaintenanceConfig) Validate() error {
 		})
 	}
 	errs := units.CheckNetworks("maintenance_allow", c.Allow, true)
-	if err := checkPageName(c.Page); err != nil {
+	if err := errorpage.CheckName(c.Page); err != nil {
 		errs = append(errs, fmt.Errorf("maintenance_page: %w", err))
 	}
 	if c.RetryAfter < 0 {
@@ -65,10 +66,11 @@ func newMaintenance(c MaintenanceConfig) (wrapper, error) {
 	}
 	var p *page
 	if c.Page != "" {
-		var err error
-		if p, err = readPage(c.Page); err != nil {
+		read, err := errorpage.ReadPage(c.Page)
+		if err != nil {
 			return nil, fmt.Errorf("maintenance_page: %w", err)
 		}
+		p = (*page)(read)
 	}
 	return func(next exchange.Handler) exchange.Handler {
 		m := &maintenance{

@@ -1,79 +1,13 @@
 package chain
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"rickhouse/internal/exchange"
 )
 
 // page is the content of a file that stands for an answer.
-type page struct {
-	contentType exchange.Field
-	content     []byte
-}
-
-// maxPage is how large a page may be, in octets.
-const maxPage = 1 << 20
-
-// pageType is the Content-Type of a page by its name, or empty.
-func pageType(name string) string {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".html", ".htm":
-		return "text/html; charset=utf-8"
-	case ".txt":
-		return "text/plain; charset=utf-8"
-	case ".json":
-		return "application/json"
-	case ".xml":
-		return "application/xml"
-	case ".svg":
-		return "image/svg+xml"
-	}
-	return ""
-}
-
-// checkPageName reports a name that says no type. An empty one is none.
-func checkPageName(name string) error {
-	if name != "" && pageType(name) == "" {
-		return fmt.Errorf("%q is not the name of a page: it ends in .html, .json, .txt, .xml or .svg", name)
-	}
-	return nil
-}
-
-// readPage reads the file of a page. It blocks.
-func readPage(name string) (*page, error) {
-	b, err := readFile(name, maxPage)
-	if err != nil {
-		return nil, err
-	}
-	return &page{exchange.Field{Name: []byte("Content-Type"), Value: []byte(pageType(name))}, b}, nil
-}
-
-// readFile reads a file that an operator has named.
-func readFile(name string, most int64) ([]byte, error) {
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file %s", name)
-	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %w", name, errors.Unwrap(err))
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file", name)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s is larger than %d KiB", name, most>>10)
-	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", name, errors.Unwrap(err))
-	}
-	return b, nil
-}
+type page exchange.Page
 
 // answer finishes x with the page. Fields of the answer are kept.
 func (p *page) answer(x *exchange.Exchange, status int) {
@@ -81,8 +15,8 @@ func (p *page) answer(x *exchange.Exchange, status int) {
 	r.Status, r.Whole = status, true
 	p.head(r)
 	x.Head()
-	if !x.Request.IsHead() && len(p.content) > 0 {
-		x.Data(p.content)
+	if !x.Request.IsHead() && len(p.Content) > 0 {
+		x.Data(p.Content)
 	}
 	x.End()
 }
@@ -90,8 +24,8 @@ func (p *page) answer(x *exchange.Exchange, status int) {
 // head makes r say what the page is, and no more what it has replaced.
 func (p *page) head(r *exchange.Response) {
 	r.Fields = slices.DeleteFunc(r.Fields, ofContent)
-	r.Fields = append(r.Fields, p.contentType)
-	r.ContentLength = int64(len(p.content))
+	r.Add("Content-Type", p.ContentType)
+	r.ContentLength = int64(len(p.Content))
 }
 
 // ofContent tells the fields that are about the content of an answer (RFC 9110 §8).

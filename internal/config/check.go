@@ -9,6 +9,7 @@ import (
 
 	"rickhouse/internal/back/proxy"
 	"rickhouse/internal/chain"
+	"rickhouse/internal/front"
 	"rickhouse/internal/route"
 	"rickhouse/internal/worker"
 )
@@ -26,6 +27,7 @@ func (l *loader) check() {
 	for _, room := range l.server.validators() {
 		l.validate(room, nil, l.keys.Top, origin{name: l.server.File, place: place{1, 1}})
 	}
+	l.validate(frontFiles(l.server.Front), nil, l.keys.Top, origin{name: l.server.File, place: place{1, 1}})
 	for i := range l.server.Apps {
 		a := &l.server.Apps[i]
 		path := []string{"apps", a.Name}
@@ -277,6 +279,12 @@ func (l *loader) routing() {
 		}
 	}
 }
+
+// frontFiles are the files that the fronts' settings name.
+type frontFiles front.Config
+
+// Validate reports what is wrong with them.
+func (c frontFiles) Validate() error { return front.Config(c).CheckFiles() }
 
 // chainFiles are the files that the chain of a route names.
 type chainFiles chain.Config

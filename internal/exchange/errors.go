@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Error is a failure that has an answer. Rooms make them with Errorf's friends
-// or as literals; the text is for the log, the client sees only Public.
+// Error is a failure that has an answer. The text is for the log: a client sees what
+// the status means, and nothing of ours.
 type Error struct {
 	// Status is the answer it calls for.
 	Status int
@@ -30,11 +30,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Public is the text a client may see: the status phrase and nothing of ours.
-func (e *Error) Public() string {
-	return strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + "\n"
-}
 
 // AsError returns the *Error in err's chain, or a 500 that wraps err.
 func AsError(err error) *Error {

@@ -97,6 +97,9 @@ type Exchange struct {
 	Server Server
 	// Route holds what routing decided for this request.
 	Route RouteInfo
+	// Pages are what the server itself says where something goes wrong, if no route has
+	// another; nil where it says so in words. The front sets it.
+	Pages Pages
 	// Lease, if not nil, is what keeps alive whatever may still answer: Release runs
 	// it.
 	Lease Task
@@ -191,13 +194,20 @@ func (x *Exchange) Abort(cause error) { x.Client.Abort(x, cause) }
 // Answer sends a whole response of plain text and finishes the Exchange.
 // Fields already in x.Response.Fields are kept. HEAD gets the fields alone.
 func (x *Exchange) Answer(status int, text string) {
+	x.answer(status, Page{"text/plain; charset=utf-8", []byte(text)})
+}
+
+// Refuse is Answer with the page for that status, or what it means in words.
+func (x *Exchange) Refuse(status int) { x.answer(status, x.Pages.Of(status)) }
+
+func (x *Exchange) answer(status int, p Page) {
 	x.Response.Status = status
-	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
-	x.Response.ContentLength = int64(len(text))
+	x.Response.Add("Content-Type", p.ContentType)
+	x.Response.ContentLength = int64(len(p.Content))
 	x.Response.Whole = true
 	x.Head()
 	if !x.Request.IsHead() {
-		x.Data([]byte(text))
+		x.Data(p.Content)
 	}
 	x.End()
 }
@@ -215,5 +225,5 @@ func (x *Exchange) Fail(err error) {
 	if e.RetryAfter > 0 {
 		x.Response.Add("Retry-After", seconds(e.RetryAfter))
 	}
-	x.Answer(e.Status, e.Public())
+	x.Refuse(e.Status)
 }

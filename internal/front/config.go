@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rickhouse/internal/errorpage"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/units"
 	wire "rickhouse/internal/wire/http1"
@@ -30,6 +31,9 @@ type Config struct {
 	UnderscoreHeaders     []string      `toml:"underscore_headers" reload:"live" default:"" help:"Header names with an underscore that are let through; others are dropped."`
 	HalfClose             bool          `toml:"half_close" reload:"live" default:"false" help:"Answer a client that has closed its sending side even if its request had not started by then."`
 	ServerHeader          string        `toml:"server_header" reload:"live" default:"rickhouse" help:"The Server header of answers that have none; \"none\" adds none."`
+
+	// ErrorPages are read by NewSettings.
+	ErrorPages map[string]string `toml:"error_pages" reload:"live" default:"none" help:"Files to answer with by status where the server itself has to say what went wrong, as those of a route, which count more: { 400 = \"bad.html\", 5xx = \"sorry.html\" }. These are for what belongs to no route as well, as a request that cannot be understood or is too large."`
 
 	// LargestBody is the largest max_body of a route, where that is more than MaxBody.
 	LargestBody units.Size `toml:"-"`
@@ -91,7 +95,14 @@ func (c Config) Validate() error {
 	}
 	wrong(len(c.ProxyProtocolListener) > 0 && len(c.ProxyProtocol) == 0,
 		"proxy_protocol_listener: nobody speaks the PROXY protocol: name who does with proxy_protocol")
-	return errors.Join(errs...)
+	return errors.Join(append(errs, errorpage.Check("error_pages", c.ErrorPages)...)...)
+}
+
+// CheckFiles reads the files that a valid Config names and reports what is wrong with
+// them, as Validate does. It blocks.
+func (c Config) CheckFiles() error {
+	_, err := errorpage.Read("error_pages", c.ErrorPages)
+	return err
 }
 
 // limits are the limits of a head as the parser wants them.

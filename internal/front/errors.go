@@ -40,14 +40,14 @@ func Refusal(status int, format string, args ...any) *exchange.Error {
 
 // StandIn makes x.Response the head of an answer in place of what could not be
 // answered, because of err, and returns its content.
-func StandIn(x *exchange.Exchange, status int, err error) string {
-	text := (&exchange.Error{Status: status}).Public()
+func StandIn(x *exchange.Exchange, status int, err error) []byte {
+	page := x.Pages.Of(status)
 	x.Stats.Err = err
 	x.Response.Reset()
 	x.Response.Status = status
-	x.Response.ContentLength = int64(len(text))
-	x.Response.Add("Content-Type", "text/plain; charset=utf-8")
-	return text
+	x.Response.ContentLength = int64(len(page.Content))
+	x.Response.Add("Content-Type", page.ContentType)
+	return page.Content
 }
 
 // WhyHungUp returns what a Server is told where a Stream's Hup had err.

@@ -3,6 +3,8 @@ package front
 import (
 	"slices"
 
+	"rickhouse/internal/errorpage"
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/spool"
 	wire "rickhouse/internal/wire/http1"
@@ -19,6 +21,8 @@ type Settings struct {
 	Proxies, Announcers Proxies
 	// Server is the Server field of answers that have none; nil adds none.
 	Server []byte
+	// Pages are the error_pages.
+	Pages exchange.Pages
 	// Memory is how many octets of an answer wait in memory before the spool takes
 	// them, and MaxAnswer how many the spool takes before the Server has to wait.
 	Memory    int
@@ -31,7 +35,8 @@ func (s *Settings) Announces(a listen.Addr) bool {
 	return a.Gateway == "" && (len(s.ProxyProtocolListener) == 0 || slices.Contains(s.ProxyProtocolListener, a.Text))
 }
 
-// NewSettings makes Settings, or says what is wrong with c or s.
+// NewSettings makes Settings, or says what is wrong with c or s. It reads the files
+// that c names.
 func NewSettings(c Config, s spool.Config) (*Settings, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -39,10 +44,14 @@ func NewSettings(c Config, s spool.Config) (*Settings, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	pages, err := errorpage.Read("error_pages", c.ErrorPages)
+	if err != nil {
+		return nil, err
+	}
 	c, s = c.WithDefaults(), s.WithDefaults()
 	set := &Settings{
 		Config: c, Limits: c.limits(), Proxies: NewProxies(c.TrustedProxies), Announcers: NewProxies(c.ProxyProtocol),
-		Memory: int(s.Memory), MaxAnswer: int64(s.MaxAnswer),
+		Pages: pages, Memory: int(s.Memory), MaxAnswer: int64(s.MaxAnswer),
 	}
 	if c.ServerHeader != "none" {
 		set.Server = []byte(c.ServerHeader)

@@ -52,6 +52,7 @@ type fixed struct {
 	status      int
 	content     []byte
 	contentType []exchange.Field
+	refuses     bool // it says what the status means
 }
 
 func newFixed(c *Config) *fixed {
@@ -66,14 +67,22 @@ func newFixed(c *Config) *fixed {
 	if contentType == "" {
 		contentType = "text/plain; charset=utf-8"
 	}
+	if c.Respond == "" && f.status >= http.StatusBadRequest && c.ContentType == "" {
+		f.refuses = true
+		return f
+	}
 	if c.Respond == "" {
-		f.content = []byte((&exchange.Error{Status: f.status}).Public())
+		f.content = exchange.Pages(nil).Of(f.status).Content
 	}
 	f.contentType = []exchange.Field{{Name: []byte("Content-Type"), Value: []byte(contentType)}}
 	return f
 }
 
 func (f *fixed) serve(x *exchange.Exchange) {
+	if f.refuses {
+		x.Refuse(f.status)
+		return
+	}
 	x.Response.Status = f.status
 	x.Response.Fields = append(x.Response.Fields, f.contentType...)
 	x.Response.ContentLength = int64(len(f.content))

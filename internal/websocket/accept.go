@@ -67,7 +67,7 @@ func Refuse(x *exchange.Exchange, err error) {
 	x.Response.Reset()
 	x.Response.Add("Upgrade", "websocket")
 	x.Response.Add("Sec-WebSocket-Version", wire.Version)
-	x.Answer(e.Status, e.Public())
+	x.Refuse(e.Status)
 }
 
 // Accept answers x, whose handshake h is, with 101. subprotocol is one that the

@@ -212,7 +212,7 @@ func (r *request) fail(f *failure) {
 		x.Response.Add("Retry-After", "1")
 	}
 	x.Response.Add("Proxy-Status", r.p.name+"; error="+f.kind) // RFC 9209
-	x.Answer(f.what.Status, f.what.Public())
+	x.Refuse(f.what.Status)
 }
 
 // Content implements exchange.Server; none is demanded before a server is reached.

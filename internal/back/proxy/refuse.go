@@ -18,7 +18,7 @@ func answersItself(x *exchange.Exchange) bool {
 	switch {
 	case q.Form == exchange.AuthorityForm, string(q.Method) == http.MethodTrace:
 		x.Response.Add("Allow", passing)
-		x.Answer(http.StatusMethodNotAllowed, (&exchange.Error{Status: http.StatusMethodNotAllowed}).Public())
+		x.Refuse(http.StatusMethodNotAllowed)
 	case string(q.Method) == http.MethodOptions && isOver(q):
 		x.Response.Add("Allow", passing)
 		x.Answer(http.StatusOK, "")

@@ -70,7 +70,7 @@ func (h *Handler) Serve(x *exchange.Exchange) {
 		return
 	case !reads:
 		x.Response.Add("Allow", allow)
-		x.Answer(http.StatusMethodNotAllowed, (&exchange.Error{Status: http.StatusMethodNotAllowed}).Public())
+		x.Refuse(http.StatusMethodNotAllowed)
 		return
 	}
 	name, slash, ok := clean(string(x.Request.Path[len(x.Route.ScriptName):]))

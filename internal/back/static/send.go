@@ -22,7 +22,7 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 		x.End()
 		return
 	case http.StatusPreconditionFailed:
-		x.Answer(http.StatusPreconditionFailed, (&exchange.Error{Status: http.StatusPreconditionFailed}).Public())
+		x.Refuse(http.StatusPreconditionFailed)
 		return
 	}
 	value, ranged := v.wantsRange(&x.Request, time.Now)
@@ -35,7 +35,7 @@ func (h *Handler) send(x *exchange.Exchange, e *entry, l lookup, tries int) {
 		spans, satisfiable := parseRanges(value, v.size)
 		if !satisfiable {
 			x.Response.Add("Content-Range", "bytes */"+strconv.FormatInt(v.size, 10))
-			x.Answer(http.StatusRequestedRangeNotSatisfiable, (&exchange.Error{Status: http.StatusRequestedRangeNotSatisfiable}).Public())
+			x.Refuse(http.StatusRequestedRangeNotSatisfiable)
 			return
 		}
 		if spans != nil {

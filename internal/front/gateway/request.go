@@ -151,7 +151,9 @@ func (c *conn) standIn(status int, err error) {
 	text := front.StandIn(x, status, err)
 	if errors.Is(err, cgi.ErrDangerous) {
 		// Who reads it has to know what to remove from where.
-		text = err.Error() + "\n"
+		text = []byte(err.Error() + "\n")
+		x.Response.Fields = x.Response.Fields[:0]
+		x.Response.Add("Content-Type", "text/plain; charset=utf-8")
 		x.Response.ContentLength = int64(len(text))
 	}
 	// Nothing in this head can be refused.

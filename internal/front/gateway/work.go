@@ -52,7 +52,7 @@ func (d *Door) take(c *conn) *work {
 
 // goBy has the request that begins go by s.
 func (w *work) goBy(s *Settings) {
-	w.settings, w.out.Settings = s, s.Settings
+	w.settings, w.out.Settings, w.x.Pages = s, s.Settings, s.Pages
 	w.head.SetLimits(&s.Limits)
 }
 

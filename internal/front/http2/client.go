@@ -109,7 +109,7 @@ func (s *stream) standIn(status int, err error) {
 	// Nothing in this head can be refused.
 	framing, _ := s.sendHead()
 	if framing == semantics.ByLength {
-		s.put([]byte(text))
+		s.put(text)
 		x.Stats.ContentOut += int64(len(text))
 	}
 	s.Replace(x, framing)

@@ -76,6 +76,7 @@ func (d *Door) take(c *conn, settings *Settings) *stream {
 		s.x.Reset()
 	}
 	s.c, s.settings, s.lastFrame = c, settings, -1
+	s.x.Pages = settings.Pages
 	s.head.SetLimits(&settings.Limits)
 	return s
 }

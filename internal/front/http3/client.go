@@ -96,7 +96,7 @@ func (s *stream) standIn(status int, err error) {
 	s.w.WriteHeader(status)
 	s.unflushed = true
 	if framing == semantics.ByLength {
-		s.put([]byte(text))
+		s.put(text)
 		x.Stats.ContentOut += int64(len(text))
 	}
 	s.Replace(x, framing)

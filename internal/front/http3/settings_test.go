@@ -3,6 +3,8 @@ package http3
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,10 @@ var clientSeen = handler(func(x *exchange.Exchange) {
 func TestSettingsOfTheNextRequest(t *testing.T) {
 	status := func(r response) string { return r.Status[:3] }
 	body := func(r response) string { return r.body }
+	page := filepath.Join(t.TempDir(), "sorry.html")
+	if err := os.WriteFile(page, []byte("<p>sorry"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		to                 front.Config
 		path, field, value string
@@ -50,6 +56,7 @@ func TestSettingsOfTheNextRequest(t *testing.T) {
 		"max_line":        {to: front.Config{MaxLine: 64}, path: strings.Repeat("a", 64), h: hello, says: status, first: "200", then: "414"},
 		"max_fields":      {to: front.Config{MaxFields: 1}, field: "X", value: "1", h: hello, says: status, first: "200", then: "431"},
 		"max_body":        {to: front.Config{MaxBody: 3}, content: "four", h: testkit.Echo(10), says: status, first: "200", then: "413"},
+		"error_pages":     {to: front.Config{ErrorPages: map[string]string{"413": page}, MaxBody: 3}, content: "four", h: testkit.Echo(10), says: body, first: "four", then: "<p>sorry"},
 		"server_header":   {to: front.Config{ServerHeader: "other"}, h: hello, says: func(r response) string { return r.Header.Get("Server") }, first: "rickhouse", then: "other"},
 		"trusted_proxies": {to: front.Config{TrustedProxies: []string{"127.0.0.1"}}, field: "X-Forwarded-For", value: "192.0.2.7", h: clientSeen, says: body, first: "127.0.0.1", then: "192.0.2.7 x-forwarded-for"},
 	} {

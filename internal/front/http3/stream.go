@@ -83,7 +83,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.head.SetLimits(&settings.Limits)
 	s.wake, s.panicked = make(chan struct{}, 1), s.bug
 	s.x.Reset()
-	s.x.Executor, s.x.Client = s, s
+	s.x.Executor, s.x.Client, s.x.Pages = s, s, settings.Pages
 	s.serve()
 	s.close()
 	if s.cut {
