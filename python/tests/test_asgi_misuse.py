@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from front import Front
+from link_frames import A_WINDOW, frame
+
+CONTENT_CREDIT = 64 << 10
 
 
 def test_a_task_that_is_left_behind(asgi: Front, tmp_path: Path) -> None:
@@ -24,6 +27,26 @@ def test_a_task_that_is_left_behind(asgi: Front, tmp_path: Path) -> None:
 
     asgi.until_seen(told)
     assert seen.count(b"DisconnectedError") == 4
+
+
+def test_a_receiver_that_is_left_behind(asgi: Front) -> None:
+    """What it finds when its request is over is given back to nobody."""
+    asgi.get("/log")
+    answer = asgi.request_stream("POST", "/leaves_a_receiver")
+    asgi.until(lambda: (A_WINDOW, 0) in answer.frames)
+    rest = b"x" * (CONTENT_CREDIT - 1)
+    answer.sent_octets += 1 + len(rest)
+    asgi.send(frame(3, 0, answer.slot, answer.gen, b"x") + frame(3, 0, answer.slot, answer.gen, rest))
+    assert asgi.finish(answer).body == b"enough"
+    seen = b""
+
+    def told() -> bool:
+        nonlocal seen
+        seen += asgi.get("/log").body
+        return bool(seen)
+
+    asgi.until_seen(told)
+    assert seen == b"http.disconnect"
 
 
 @pytest.mark.parametrize(

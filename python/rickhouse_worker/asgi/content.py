@@ -101,10 +101,10 @@ class Stream:
     async def take(self) -> Piece | None:
         call = self._call
         while not self._pieces:
-            if call.complete:
-                return b"", False
             if call.cut or call.gone():
                 return None
+            if call.complete:
+                return b"", False
             if not self._asked:
                 self._asked = True
                 call.send_frame(
@@ -119,3 +119,4 @@ class Stream:
 
     def finish(self) -> None:
         self._call.pieces = None
+        self._pieces.clear()  # a task that is left behind must not give back what it finds

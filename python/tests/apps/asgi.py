@@ -452,6 +452,16 @@ left: list = []
 
 
 @path
+async def leaves_a_receiver(scope, receive, send):
+    async def more():
+        history.append((await receive())["type"])
+
+    left.append(asyncio.ensure_future(more()))
+    await receive()
+    await answer(send, b"enough")
+
+
+@path
 async def keys_that_raise(scope, receive, send):
     class Key(str):
         __hash__ = str.__hash__
