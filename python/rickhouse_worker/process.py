@@ -30,6 +30,7 @@ from .watch import watch
 from .wire import Wire
 
 _HIGHEST = 1000
+_MOST_TOLD = 128 << 10  # characters of a traceback
 
 
 class Start:
@@ -185,7 +186,11 @@ class Start:
         self._send(frames.READY, ready)
 
     def _failed(self, phase: str, error: str, traceback: str) -> NoReturn:
-        self._send(frames.FAILED, {"phase": phase, "error": error, "traceback": traceback[-(256 << 10) :]})
+        # JSON makes six octets of a character at most, and a frame has no more than a MiB.
+        if len(traceback) > _MOST_TOLD:
+            half = _MOST_TOLD // 2
+            traceback = f"{traceback[:half]}\n[...]\n{traceback[-half:]}"
+        self._send(frames.FAILED, {"phase": phase, "error": error[: _MOST_TOLD // 16], "traceback": traceback})
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(3)

@@ -160,6 +160,14 @@ def test_failing_imports(start: Start, folder: Path, target: str, error: str, la
     assert "importlib" not in failure["traceback"]
 
 
+def test_a_failure_of_many_words(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text("raise ValueError('\u20ac' * (1 << 20))")
+    failure = start("long", directory=tmp_path).failed()
+    assert failure["error"].startswith("ValueError: \u20ac\u20ac")
+    assert 'long.py", line 1' in failure["traceback"]
+    assert failure["traceback"].endswith("\u20ac\n")
+
+
 @pytest.mark.parametrize(
     ("target", "interface"),
     [
