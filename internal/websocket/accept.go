@@ -17,8 +17,8 @@ import (
 type Owner interface {
 	// Message delivers a piece of a message, at most 64 KiB, in order; last ends
 	// the message. A text message is UTF-8 as a whole, a piece may end within a
-	// character. p is the Owner's during the call only, and may be changed then;
-	// it is empty only in the last piece.
+	// character. p is valid during the call only, and must not be changed: what
+	// was compressed may refer to it. It is empty only in the last piece.
 	Message(p []byte, text, last bool)
 	// Drained says that of what Send was given n octets, Overhead for each call
 	// included, have left. Where compression makes it inexact it errs in
