@@ -47,6 +47,13 @@ func (h *handler) Serve(x *exchange.Exchange) {
 	h.next.Serve(x)
 }
 
+// redirects and sends report whether a field is one that is honoured.
+func (h *handler) redirects(f exchange.Field) bool {
+	return h.parts.Redirect != nil && is(f, "x-accel-redirect")
+}
+
+func (h *handler) sends(f exchange.Field) bool { return h.parts.File != nil && is(f, "x-sendfile") }
+
 // redirect answers x by the path of target.
 func (h *handler) redirect(x *exchange.Exchange, target string) {
 	r, err := parse(target)

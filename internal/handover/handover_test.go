@@ -155,6 +155,39 @@ func TestWhatIsNotHonoured(t *testing.T) {
 	}
 }
 
+// An empty field names nothing, and is not for the client, as with mod_xsendfile.
+func TestEmptyFields(t *testing.T) {
+	for _, c := range []struct {
+		fields  []string
+		content string
+		want    []string
+	}{
+		{[]string{"X-Sendfile: ", "X-A: 1"}, "this", []string{"X-A: 1"}},
+		{[]string{"X-A: 1", "x-accel-redirect: ", "X-Sendfile: "}, "this", []string{"X-A: 1"}},
+		{[]string{"X-Sendfile: ", "X-Sendfile: b"}, "b", []string{"content-type: text/own", "ETag: \"own\""}},
+		{[]string{"X-Accel-Redirect: ", "X-Sendfile: b"}, "b", []string{"content-type: text/own", "ETag: \"own\""}},
+	} {
+		x, f := ask(t, "GET")
+		parts := Parts{File: files(200), Redirect: exchange.HandlerFunc(func(*exchange.Exchange) { t.Error("it is redirected to nowhere") })}
+		New(Config{XSendfile: "d", XAccelRedirect: true}, parts)(exchange.HandlerFunc(func(x *exchange.Exchange) {
+			head(x, c.fields...)
+			x.Data([]byte("this"))
+			x.End()
+		})).Serve(x)
+		if f.content != c.content || !slices.Equal(f.fields, c.want) || f.ended != 1 {
+			t.Errorf("%q: %q %q, want %q %q", c.fields, f.content, f.fields, c.content, c.want)
+		}
+	}
+	x, f := ask(t, "GET")
+	New(Config{XSendfile: "d"}, Parts{File: files(200)})(exchange.HandlerFunc(func(x *exchange.Exchange) {
+		head(x, "X-Accel-Redirect: ")
+		x.End()
+	})).Serve(x)
+	if !slices.Equal(f.fields, []string{"X-Accel-Redirect: "}) {
+		t.Errorf("what nobody has allowed is taken out: %q", f.fields)
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	for _, c := range []struct{ method, value, want string }{
 		{"GET", "/p/a?x=1", "GET /p/a x=1"},

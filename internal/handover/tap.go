@@ -69,17 +69,25 @@ func (t *tap) Head(x *exchange.Exchange) {
 }
 
 // names looks for what the head of an answer names, and remembers what is kept of
-// it.
+// it. Fields that are empty name nothing, and are taken out.
 func (t *tap) names(x *exchange.Exchange) bool {
+	there := false
 	for _, f := range x.Response.Fields {
+		redirects := t.h.redirects(f)
 		switch {
-		case t.h.parts.Redirect != nil && is(f, "x-accel-redirect"):
+		case !redirects && !t.h.sends(f):
+			continue
+		case len(f.Value) > 0 && redirects:
 			t.target, t.accel = string(f.Value), true
-		case t.h.parts.File != nil && is(f, "x-sendfile") && t.target == "":
+		case len(f.Value) > 0 && t.target == "":
 			t.target = string(f.Value)
 		}
+		there = true
 	}
 	if t.target == "" {
+		if there {
+			x.Response.Fields = slices.DeleteFunc(x.Response.Fields, func(f exchange.Field) bool { return t.h.redirects(f) || t.h.sends(f) })
+		}
 		return false
 	}
 	for _, f := range x.Response.Fields {
