@@ -126,7 +126,7 @@ func (w *Worker) wait() {
 	w.loop.Post(exchange.TaskFunc(func() {
 		w.reaped = true
 		w.Retire()
-		if w.why == errLinkClosed && w.process.cmd.ProcessState.Exited() {
+		if w.why == errLinkClosed && !killed(w.process.cmd.ProcessState) {
 			w.why = nil // it was about to end by itself, on a slow machine
 		}
 		w.fail(w.exitReason(err))
@@ -137,6 +137,12 @@ func (w *Worker) wait() {
 		}
 		w.gone()
 	}))
+}
+
+// killed reports whether a process ended as Kill ends it.
+func killed(s *os.ProcessState) bool {
+	ws, ok := s.Sys().(syscall.WaitStatus)
+	return ok && ws.Signaled() && ws.Signal() == syscall.SIGKILL
 }
 
 // exitReason says how the process ended.
@@ -176,8 +182,9 @@ func (w *Worker) ended(err error) {
 
 var errLinkClosed = errors.New("the worker closed its link")
 
-// linger is how long a worker may live on without its link.
-const linger = int64(250 * time.Millisecond)
+// linger is how long a worker may live on without its link: one that ends has closed
+// it, and may take its time on a slow machine.
+const linger = int64(2 * time.Second)
 
 // Kill ends the process. Gone follows.
 func (w *Worker) Kill(why error) {
