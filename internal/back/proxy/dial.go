@@ -98,11 +98,12 @@ func dial(ctx context.Context, to address, how *tls.Config) (net.Conn, error) {
 
 // explain adds to an error what to write where an upstream does not speak what it was
 // asked by: it found no protocol by ALPN (RFC 7301 §3.2), or answers HTTP/2 by
-// HTTP/1. The standard library has texts for these alone.
+// HTTP/1, or by something else. The standard library has texts for these alone.
 func explain(err error, asked, write string) error {
-	text := err.Error()
-	if strings.Contains(text, "no application protocol") || strings.Contains(text, "looked like an HTTP/1.1 header") {
-		return fmt.Errorf("%w: it does not speak %s: write %s", err, asked, write)
+	for _, text := range []string{"no application protocol", "looked like an HTTP/1.1 header", "client conn could not be established"} {
+		if strings.Contains(err.Error(), text) {
+			return fmt.Errorf("%w: it does not speak %s: write %s", err, asked, write)
+		}
 	}
 	return err
 }

@@ -132,7 +132,11 @@ func TestSchemesThatAreNotSpoken(t *testing.T) {
 		asks(t, Config{Upstreams: []string{strings.Replace(s.URL, "https", "h2", 1)}, CA: ca, Name: "example.com"}, "https:// in place of h2://")
 	})
 	t.Run("http as h2c", func(t *testing.T) {
-		f := tcpFake(t, func(c *peerConn) { c.write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n") })
+		f := tcpFake(t, func(c *peerConn) {
+			c.head()
+			c.write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c.r)
+		})
 		asks(t, Config{Upstreams: []string{strings.Replace(f.url, "http", "h2c", 1)}}, "http:// in place of h2c://")
 	})
 }
