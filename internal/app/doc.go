@@ -8,7 +8,9 @@
 // spool, the spawner of processes, logs. A generation is what belongs to one
 // configuration: routes, and what answers there. Fronts call the lane of their
 // loop (room supervise), which knows the generation of now. An application belongs
-// to every generation whose configuration has it unchanged.
+// to every generation whose configuration has it unchanged, and so does a part: what
+// a route keeps or counts (folders, proxies, limits), found by the conditions of the
+// route and by what it was made of. The last generation that has one closes it.
 //
 // The goroutine that called Run owns all of it, and waits in one place (await) for
 // events and signals; loops and others post events to it, and never wait.
