@@ -28,8 +28,7 @@ type ResponseParser struct {
 	old               bool
 	close, keepAlive  bool
 	namesUpgrade      bool
-	others            bool     // Connection names more fields
-	connection        [][]byte // the values of Connection
+	nominated         [][]byte // options of Connection that name other fields
 }
 
 // NewResponseParser returns a ResponseParser within limits, which must have their
@@ -165,8 +164,8 @@ func (p *ResponseParser) fields(head []byte, i int, res *exchange.Response) *exc
 	res.Fields = res.Fields[:0]
 	res.ContentLength = -1
 	p.lengths, p.codings, p.upgrade, p.Upgrade, p.Chunked = 0, 0, nil, nil, false
-	p.close, p.keepAlive, p.namesUpgrade, p.others = false, false, false, false
-	p.connection = p.connection[:0]
+	p.close, p.keepAlive, p.namesUpgrade = false, false, false
+	p.nominated = p.nominated[:0]
 	for i < len(head)-2 {
 		f, next, err := responseField(head, i)
 		if err != nil {
@@ -235,13 +234,12 @@ func (p *ResponseParser) note(f exchange.Field, res *exchange.Response) (keep bo
 			return false, invalid("the Transfer-Encoding is %.40q, not \"chunked\" alone", f.Value)
 		}
 	case exchange.EqualFold(f.Name, "connection"):
-		p.connection = append(p.connection, f.Value)
-		p.options(f.Value)
+		return false, p.options(f.Value)
 	}
 	return false, nil
 }
 
-func (p *ResponseParser) options(list []byte) {
+func (p *ResponseParser) options(list []byte) *exchange.Error {
 	for len(list) > 0 {
 		var option []byte
 		option, list = nextElement(list)
@@ -252,10 +250,14 @@ func (p *ResponseParser) options(list []byte) {
 			p.keepAlive = true
 		case exchange.EqualFold(option, "upgrade"):
 			p.namesUpgrade = true
-		case len(option) > 0:
-			p.others = true
+		case len(option) == 0:
+		case len(p.nominated) == maxNominated:
+			return invalid("Connection names more than %d fields", maxNominated)
+		default:
+			p.nominated = append(p.nominated, option)
 		}
 	}
+	return nil
 }
 
 // conclude draws from the fields of a whole head what they mean together.
@@ -281,7 +283,7 @@ func (p *ResponseParser) conclude(res *exchange.Response) *exchange.Error {
 	if p.namesUpgrade && len(p.upgrade) > 0 {
 		p.Upgrade = p.upgrade
 	}
-	if p.others {
+	if len(p.nominated) > 0 {
 		res.Fields = p.endToEnd(res.Fields)
 	}
 	return nil
@@ -291,23 +293,17 @@ func (p *ResponseParser) conclude(res *exchange.Response) *exchange.Error {
 func (p *ResponseParser) endToEnd(fields []exchange.Field) []exchange.Field {
 	kept := fields[:0]
 	for _, f := range fields {
-		if !p.nominated(f.Name) {
+		if !p.names(f.Name) {
 			kept = append(kept, f)
 		}
 	}
 	return kept
 }
 
-func (p *ResponseParser) nominated(name []byte) bool {
-	if exchange.EqualFold(name, "upgrade") {
-		return false
-	}
-	for _, list := range p.connection {
-		for len(list) > 0 {
-			var option []byte
-			if option, list = nextElement(list); bytes.EqualFold(option, name) {
-				return true
-			}
+func (p *ResponseParser) names(name []byte) bool {
+	for _, option := range p.nominated {
+		if bytes.EqualFold(option, name) {
+			return true
 		}
 	}
 	return false

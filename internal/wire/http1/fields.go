@@ -18,8 +18,12 @@ type framing struct {
 	upgradeAt               int // how many Fields came before Upgrade
 	upgrades                int
 	expect, expectOther     bool
-	nominated               [][]byte // values of Connection that name other fields
+	nominated               [][]byte // options of Connection that name other fields
 }
+
+// maxNominated is how many fields Connection may name besides its own: each of
+// them is compared with all that there are.
+const maxNominated = 32
 
 // fields reads the field lines of head from i on into req.
 func (p *Parser) fields(head []byte, i int, req *exchange.Request, f *framing) *exchange.Error {
@@ -106,8 +110,7 @@ func (f *framing) note(field exchange.Field, req *exchange.Request) (keep bool, 
 		f.coding = field.Value
 		return false, nil
 	case "connection":
-		f.connection(field.Value)
-		return false, nil
+		return false, f.connection(field.Value)
 	case "te":
 		req.TrailersOK = req.TrailersOK || listHas(field.Value, "trailers")
 		return false, nil
@@ -127,9 +130,8 @@ func (f *framing) note(field exchange.Field, req *exchange.Request) (keep bool, 
 	return true, err
 }
 
-func (f *framing) connection(value []byte) {
-	others := false
-	for list := value; len(list) > 0; {
+func (f *framing) connection(list []byte) *exchange.Error {
+	for len(list) > 0 {
 		var option []byte
 		option, list = nextElement(list)
 		switch {
@@ -139,13 +141,14 @@ func (f *framing) connection(value []byte) {
 			f.keepAlive = true
 		case exchange.EqualFold(option, "upgrade"):
 			f.namesUpgrade = true
-		case len(option) > 0 && !exchange.EqualFold(option, "te"):
-			others = true
+		case len(option) == 0 || exchange.EqualFold(option, "te"):
+		case len(f.nominated) == maxNominated:
+			return fail(http.StatusRequestHeaderFieldsTooLarge, "Connection names more than %d fields", maxNominated)
+		default:
+			f.nominated = append(f.nominated, option)
 		}
 	}
-	if others {
-		f.nominated = append(f.nominated, value)
-	}
+	return nil
 }
 
 // endToEnd removes the fields that Connection names (RFC 9110 §7.6.1), but for
@@ -162,8 +165,8 @@ func (f *framing) endToEnd(fields []exchange.Field) []exchange.Field {
 }
 
 func (f *framing) names(name []byte) bool {
-	for _, list := range f.nominated {
-		if listHas(list, string(name)) {
+	for _, option := range f.nominated {
+		if exchange.EqualFold(option, string(name)) {
 			return true
 		}
 	}

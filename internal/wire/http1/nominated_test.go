@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -20,5 +21,20 @@ func TestFieldsThatConnectionNames(t *testing.T) {
 	}
 	if string(req.Host) != "a" || string(req.Upgrade) != "c" || req.ContentLength != 0 {
 		t.Errorf("host %q, upgrade %q, length %d", req.Host, req.Upgrade, req.ContentLength)
+	}
+}
+
+// What Connection names is compared with every field: neither a client nor an
+// upstream may have that cost what it likes.
+func TestConnectionNamesFewFields(t *testing.T) {
+	for n, status := range map[int]int{maxNominated: 0, maxNominated + 1: http.StatusRequestHeaderFieldsTooLarge} {
+		options := "Connection: " + strings.Repeat("x,", n) + "\r\n"
+		if got, _ := parse(newTestParser(), "GET / HTTP/1.1\r\nHost: a\r\n"+options+"X: 1\r\n\r\n"); got.status != status {
+			t.Errorf("%d options: a request is answered %d, want %d", n, got.status, status)
+		}
+		_, _, err := answerWhole("HTTP/1.1 200 OK\r\n" + options + "X: 1\r\n\r\n")
+		if (err != nil) != (status != 0) {
+			t.Errorf("%d options: an answer gives %v", n, err)
+		}
 	}
 }
