@@ -27,7 +27,9 @@ def app(environ, start_response):
 // One worker with one thread: if a slow client occupied it, nobody else would
 // be answered, and the requests below would run into their deadlines.
 func TestSlowClientsHoldNobodyUp(t *testing.T) {
-	dir := application(t, map[string]string{"app.py": slowApp})
+	dir := application(t, map[string]string{
+		"app.py": slowApp, "rickhouse.toml": "[apps.web]\nwsgi = \"app:app\"\nworkers = 1\nqueue_deadline = \"10m\"\n",
+	})
 	for name, slow := range map[string]func(*testkit.Raw, <-chan struct{}) error{
 		"heads sent an octet at a time":   dripping("GET / HTTP/1.1\r\nHost: story\r\nX-Slow: "),
 		"content sent an octet at a time": dripping("POST / HTTP/1.1\r\nHost: story\r\nContent-Length: 100000\r\n\r\n"),
@@ -35,13 +37,13 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 		"connections without a request":   dripping(""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, dir, "app:app", "-w", "1")
+			s := start(t, dir)
 			stop := make(chan struct{})
 			var clients sync.WaitGroup
 			// Unread answers are 16 MiB each, so there are fewer of them.
 			n := 300
 			if name == "answers that nobody reads" {
-				n = 30
+				n = 10
 			}
 			for range n {
 				raw, err := s.Raw()
@@ -102,6 +104,7 @@ func notReading(raw *testkit.Raw, stop <-chan struct{}) error {
 func normal(t *testing.T, s *testkit.Server, n int) {
 	t.Helper()
 	c := s.Client(1)
+	c.Timeout = 10 * testkit.Patience // a slow machine has much to do for the others first
 	for i := range n {
 		a, err := c.Get(s.URL + "/")
 		if err != nil {
