@@ -18,7 +18,7 @@ type Layer struct {
 // Layers are the layers of this repository, lowest first.
 func Layers() []Layer {
 	return []Layer{
-		{0, []string{"internal/exchange", "internal/units", "python"}},
+		{0, []string{"internal/exchange", "internal/units", "internal/crew", "python"}},
 		{1, []string{"internal/wire/*", "internal/certs", "internal/loop", "internal/listen", "internal/spool", "internal/telemetry", "internal/htpasswd", "internal/disk", "internal/errorpage"}},
 		{2, []string{"internal/wire/cgi", "internal/websocket", "internal/worker", "internal/back/transport", "internal/front", "internal/chain", "internal/handover", "internal/route", "internal/supervise", "internal/control"}},
 		{3, []string{"internal/front/*", "internal/back/*"}},

@@ -1,17 +1,13 @@
 package chain
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"rickhouse/internal/errorpage"
@@ -99,29 +95,8 @@ type basicAuth struct {
 	next      exchange.Handler
 	challenge string
 	header    string // in lower case, or empty
-	*passwords
+	checker   *htpasswd.Checker
 }
-
-// passwords are verified on a few goroutines, one verification for all requests with
-// the same credentials; what was right is remembered for a while.
-type passwords struct {
-	verify func(user, password string) bool // it takes long, whoever the user is
-	crew   *crew
-	key    [32]byte
-
-	mu      sync.Mutex
-	known   map[credentials]time.Time // until when they are known to be right
-	flights map[credentials]*flight
-}
-
-// credentials are a user and a password, by a keyed hash.
-type credentials [sha256.Size]byte
-
-const (
-	// rememberFor is how long right credentials are remembered, maxKnown how many.
-	rememberFor = 5 * time.Minute
-	maxKnown    = 4096
-)
 
 // newBasicAuth returns nil if everybody may pass.
 func newBasicAuth(c BasicAuthConfig, s *Shared, keep Keep) (wrapper, error) {
@@ -132,16 +107,10 @@ func newBasicAuth(c BasicAuthConfig, s *Shared, keep Keep) (wrapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := kept(keep, key, func() *passwords { return newPasswords(users, s) })
+	checker := kept(keep, key, func() *htpasswd.Checker { return htpasswd.NewChecker(users, s.hashers) })
 	return func(next exchange.Handler) exchange.Handler {
-		return &basicAuth{next: next, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header), passwords: p}
+		return &basicAuth{next: next, challenge: `Basic realm="` + c.Realm + `", charset="UTF-8"`, header: strings.ToLower(c.Header), checker: checker}
 	}, nil
-}
-
-func newPasswords(users *htpasswd.File, s *Shared) *passwords {
-	p := &passwords{verify: users.Verify, crew: s.hashers, known: map[credentials]time.Time{}, flights: map[credentials]*flight{}}
-	_, _ = rand.Read(p.key[:]) // it never fails
-	return p
 }
 
 // Serve implements exchange.Handler.
@@ -154,44 +123,18 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 		b.refuse(x, "no credentials came")
 		return
 	}
-	sum := b.sum(user, password)
-	b.mu.Lock()
-	until, known := b.known[sum]
-	if known && time.Now().Before(until) {
-		b.mu.Unlock()
-		b.pass(x, user)
+	if b.checker.Known(user, password) {
+		b.tell(x, user)
+		b.next.Serve(x)
 		return
 	}
-	defer b.mu.Unlock()
 	w := &verified{b: b, x: x, user: user}
-	f := b.flights[sum]
-	if f == nil {
-		f = &flight{p: b.passwords, sum: sum, user: user, password: password}
-		if !b.crew.do(f) {
-			b.busy(x)
-			return
-		}
-		b.flights[sum] = f
-	}
 	w.hold(x)
 	x.Server = w
-	f.waiting = append(f.waiting, w)
-}
-
-// sum is what stands for credentials.
-func (p *passwords) sum(user, password string) (c credentials) {
-	h := hmac.New(sha256.New, p.key[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(user))))
-	h.Write([]byte(user))
-	h.Write([]byte(password))
-	h.Sum(c[:0])
-	return c
-}
-
-// pass lets x of a user pass.
-func (b *basicAuth) pass(x *exchange.Exchange, user string) {
-	b.tell(x, user)
-	b.next.Serve(x)
+	if !b.checker.Check(user, password, w.told) {
+		x.Server = nil
+		x.Fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many passwords wait to be verified", RetryAfter: time.Second})
+	}
 }
 
 // tell tells the application who the user is.
@@ -208,51 +151,6 @@ func (b *basicAuth) refuse(x *exchange.Exchange, why string) {
 	x.Refuse(http.StatusUnauthorized)
 }
 
-func (b *basicAuth) busy(x *exchange.Exchange) {
-	x.Fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many passwords wait to be verified", RetryAfter: time.Second})
-}
-
-// flight is a verification under way.
-type flight struct {
-	p        *passwords
-	sum      credentials
-	user     string
-	password string
-	waiting  []*verified // belongs to p
-}
-
-// work implements job.
-func (f *flight) work() {
-	p := f.p
-	right := p.verify(f.user, f.password)
-	p.mu.Lock()
-	delete(p.flights, f.sum)
-	if right {
-		p.remember(f.sum)
-	}
-	waiting := f.waiting
-	p.mu.Unlock()
-	for _, w := range waiting {
-		w.right = right
-		w.x.Executor.Post(w)
-	}
-}
-
-// remember keeps credentials that are right.
-func (p *passwords) remember(c credentials) {
-	now := time.Now()
-	if len(p.known) >= maxKnown {
-		maps.DeleteFunc(p.known, func(_ credentials, until time.Time) bool { return now.After(until) })
-	}
-	for old := range p.known {
-		if len(p.known) < maxKnown {
-			break
-		}
-		delete(p.known, old)
-	}
-	p.known[c] = now.Add(rememberFor)
-}
-
 // verified is an Exchange that waits for its credentials to be verified.
 type verified struct {
 	held
@@ -260,6 +158,12 @@ type verified struct {
 	x     *exchange.Exchange
 	user  string
 	right bool
+}
+
+// told is called on another goroutine.
+func (w *verified) told(right bool) {
+	w.right = right
+	w.x.Executor.Post(w)
 }
 
 // Run implements exchange.Task.

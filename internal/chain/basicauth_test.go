@@ -4,14 +4,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"rickhouse/internal/crew"
 	"rickhouse/internal/exchange"
 )
 
@@ -70,100 +69,45 @@ func TestBasicAuth(t *testing.T) {
 	}
 }
 
-// counted verifies, counts, and waits to be told.
-type counted struct {
-	n     atomic.Int32
-	right bool
-	wait  chan bool
-}
+// blocked is a job that waits to be told.
+type blocked chan struct{}
 
-func (c *counted) verify(user, _ string) bool {
-	c.n.Add(1)
-	<-c.wait
-	return c.right && user == "ann"
-}
+func (b blocked) Work() { <-b }
 
-func TestPasswordsAreVerifiedOnce(t *testing.T) {
+// While passwords wait to be verified clients may leave, and too many are told to come
+// later.
+func TestPasswordsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := one(t, Config{BasicAuth: BasicAuthConfig{Users: map[string]string{"ann": bcryptOf(t, "x")}}}, text(200, "ok")).(*basicAuth)
-		c := &counted{right: true, wait: make(chan bool, 100)}
-		h.verify = c.verify
-		request := func(user, password string) *peer {
-			x, p := ask(t, "GET", "/", basic(user, password))
+		s := &Shared{hashers: crew.New(1, 1)}
+		wrap, err := New(Config{BasicAuth: BasicAuthConfig{Users: map[string]string{"ann": bcryptOf(t, "x")}}}, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := wrap(text(200, "ok"))
+		request := func(password string) *peer {
+			x, p := ask(t, "GET", "/", basic("ann", password))
 			h.Serve(x)
 			return p
 		}
-		var peers []*peer
-		for range 5 {
-			peers = append(peers, request("ann", "x"))
+		busy := make(blocked)
+		s.hashers.Do(busy)
+		stays, leaves, late := request("x"), request("x"), request("y")
+		leaves.gone()
+		if late.status != 503 {
+			t.Errorf("one too many: status %d", late.status)
 		}
-		gone := request("ann", "x")
-		gone.gone()
-		c.wait <- true
+		close(busy)
 		synctest.Wait()
-		for _, p := range peers {
-			if p.settle(); p.status != 200 {
-				t.Errorf("status %d", p.status)
-			}
+		if stays.settle(); stays.status != 200 {
+			t.Errorf("status %d", stays.status)
 		}
-		if gone.settle(); gone.aborted == nil || gone.status != 0 {
+		if leaves.settle(); leaves.aborted == nil || leaves.status != 0 {
 			t.Error("a client that is gone was served")
 		}
-		if p := request("ann", "x"); p.status != 200 || c.n.Load() != 1 {
-			t.Errorf("status %d, %d verifications", p.status, c.n.Load())
-		}
-		// A user who is not there costs a verification, and never passes.
-		p := request("eve", "x")
-		c.wait <- true
-		synctest.Wait()
-		if p.settle(); p.status != 401 || c.n.Load() != 2 {
-			t.Errorf("status %d, %d verifications", p.status, c.n.Load())
-		}
-		time.Sleep(rememberFor)
-		p = request("ann", "x")
-		c.wait <- true
-		synctest.Wait()
-		if p.settle(); p.status != 200 || c.n.Load() != 3 {
-			t.Errorf("after a while: status %d, %d verifications", p.status, c.n.Load())
+		if p := request("x"); p.status != 200 {
+			t.Errorf("what is known waits: status %d", p.status)
 		}
 	})
-}
-
-func TestVerificationsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := one(t, Config{BasicAuth: BasicAuthConfig{Users: map[string]string{"ann": bcryptOf(t, "x")}}}, text(200, "ok")).(*basicAuth)
-		c := &counted{wait: make(chan bool)}
-		h.verify = c.verify
-		var peers []*peer
-		full := 0
-		for i := range 2 * maxHashesWaiting {
-			x, p := ask(t, "GET", "/", basic("ann", fmt.Sprint(i)))
-			h.Serve(x)
-			if peers = append(peers, p); p.status == 503 {
-				full++
-			}
-		}
-		if most := h.crew.most; full != maxHashesWaiting-most {
-			t.Errorf("%d of %d were told to come later, with %d goroutines", full, len(peers), most)
-		}
-		close(c.wait)
-		synctest.Wait()
-		for _, p := range peers {
-			if p.settle(); p.status != 401 && p.status != 503 {
-				t.Errorf("status %d", p.status)
-			}
-		}
-	})
-}
-
-func TestWhatIsRememberedIsBounded(t *testing.T) {
-	b := &passwords{known: map[credentials]time.Time{}}
-	for i := range maxKnown + 10 {
-		b.remember(credentials{byte(i), byte(i >> 8)})
-	}
-	if len(b.known) != maxKnown {
-		t.Errorf("%d are remembered, want %d", len(b.known), maxKnown)
-	}
 }
 
 func TestUsersThatCannotBe(t *testing.T) {

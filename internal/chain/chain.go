@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"rickhouse/internal/crew"
 	"rickhouse/internal/exchange"
 )
 
@@ -68,13 +69,13 @@ type wrapper func(next exchange.Handler) exchange.Handler
 // Shared is what the chains of all routes use together: goroutines for what takes
 // long. There are none while nothing is to be done, so that it needs no end.
 type Shared struct {
-	packers, hashers *crew
+	packers, hashers *crew.Crew
 }
 
 // NewShared makes what New needs. Any number of goroutines may use it.
 func NewShared() *Shared {
 	processors := runtime.GOMAXPROCS(0)
-	return &Shared{packers: &crew{most: processors}, hashers: &crew{most: max(1, processors/2), longest: maxHashesWaiting}}
+	return &Shared{packers: crew.New(processors, 0), hashers: crew.New(max(1, processors/2), maxHashesWaiting)}
 }
 
 // maxHashesWaiting is how many passwords may wait to be verified.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"rickhouse/internal/crew"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/units"
 )
@@ -100,9 +101,9 @@ type compress struct {
 	order  []coding
 	types  typeSet
 	min    int64
-	inline int       // the largest piece that is compressed on the loop, in octets
-	taps   sync.Pool // of *packing
-	crew   *crew     // for what takes long, and files
+	inline int        // the largest piece that is compressed on the loop, in octets
+	taps   sync.Pool  // of *packing
+	crew   *crew.Crew // for what takes long, and files
 	*encoders
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"rickhouse/internal/crew"
 	"rickhouse/internal/exchange"
 )
 
@@ -60,12 +61,12 @@ type forwardAuth struct {
 // asking is how that server is asked: by connections that are kept.
 type asking struct {
 	client *http.Client
-	crew   *crew
+	crew   *crew.Crew
 }
 
 func newAsking() *asking {
 	return &asking{
-		crew: &crew{most: maxQuestions, longest: maxQuestionsWaiting},
+		crew: crew.New(maxQuestions, maxQuestionsWaiting),
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
@@ -120,7 +121,7 @@ func (f *forwardAuth) Serve(x *exchange.Exchange) {
 	}
 	q.hold(x)
 	x.Server = q
-	if !f.crew.do(q) {
+	if !f.crew.Do(q) {
 		x.Server = nil
 		x.Fail(&exchange.Error{Status: http.StatusServiceUnavailable, Reason: "too many requests wait for forward_auth", RetryAfter: time.Second})
 	}
@@ -176,8 +177,8 @@ type question struct {
 	content []byte
 }
 
-// work implements job.
-func (q *question) work() {
+// Work implements crew.Job.
+func (q *question) Work() {
 	q.err = q.ask()
 	q.x.Executor.Post(q)
 }

@@ -239,11 +239,11 @@ func (t *packing) start() {
 		t.queue = t.queue[:n]
 	}
 	t.busy = true
-	t.w.crew.do(t)
+	t.w.crew.Do(t)
 }
 
-// work compresses the next piece, on a goroutine.
-func (t *packing) work() {
+// Work compresses the next piece, on a goroutine.
+func (t *packing) Work() {
 	if t.first.file == nil {
 		t.pack(t.first.b)
 	} else {

@@ -5,35 +5,42 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
+	"maps"
 	"strings"
 	"sync"
+	"time"
+
+	"rickhouse/internal/crew"
 )
 
 const (
-	// atOnce is how many checks run at a time, maxWaiting how many more may wait.
-	atOnce     = 2
-	maxWaiting = 256
-	// maxKnown is how many credentials are remembered.
-	maxKnown = 4096
+	// rememberFor is how long right credentials are remembered, maxKnown how many.
+	rememberFor = 5 * time.Minute
+	maxKnown    = 4096
 )
 
-// Checker checks credentials against a File. Any goroutine may use it.
+// Checker checks credentials against a File, once for all who ask about the same at a
+// time. Any goroutine may use it.
 type Checker struct {
-	file    *File
-	key     [32]byte
-	slots   chan struct{}
-	running sync.WaitGroup
+	file   *File
+	verify func(name, password string) bool // the file's
+	crew   *crew.Crew
+	key    [32]byte
 
-	mu      sync.Mutex
-	known   map[[sha256.Size]byte]struct{}
-	waiting int
+	mu     sync.Mutex
+	known  map[credentials]time.Time // until when they are known to be right
+	checks map[credentials]*check
 }
 
-// NewChecker returns a Checker of f.
-func NewChecker(f *File) *Checker {
-	c := &Checker{file: f, slots: make(chan struct{}, atOnce), known: map[[sha256.Size]byte]struct{}{}}
-	_, _ = rand.Read(c.key[:]) // never fails
-	return c
+// credentials are a user and a password, by a keyed hash.
+type credentials [sha256.Size]byte
+
+// NewChecker returns a Checker of f that has c do the work.
+func NewChecker(f *File, c *crew.Crew) *Checker {
+	k := &Checker{file: f, verify: f.Verify, crew: c, known: map[credentials]time.Time{}, checks: map[credentials]*check{}}
+	_, _ = rand.Read(k.key[:]) // never fails
+	return k
 }
 
 // Known reports whether the credentials were found to be right before. It does
@@ -42,55 +49,76 @@ func (c *Checker) Known(name, password string) bool {
 	id := c.id(name, password)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.known[id]
-	return ok
+	until, ok := c.known[id]
+	return ok && time.Now().Before(until)
 }
 
 // Check has the credentials checked and done called with the outcome, once, on
 // another goroutine. It reports false, and done is not called, if too many wait.
 func (c *Checker) Check(name, password string, done func(ok bool)) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waiting >= atOnce+maxWaiting {
-		return false
-	}
-	c.waiting++
-	c.running.Go(func() {
-		c.slots <- struct{}{}
-		ok := c.Known(name, password) || c.file.Verify(name, password)
-		<-c.slots
-		c.remember(name, password, ok)
-		done(ok)
-	})
-	return true
-}
-
-func (c *Checker) remember(name, password string, ok bool) {
 	id := c.id(name, password)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting--
-	if !ok {
-		return
+	k := c.checks[id]
+	if k == nil {
+		k = &check{c: c, id: id, name: name, password: password}
+		if !c.crew.Do(k) {
+			return false
+		}
+		c.checks[id] = k
 	}
-	if len(c.known) >= maxKnown {
-		clear(c.known)
-	}
-	c.known[id] = struct{}{}
+	k.done = append(k.done, done)
+	return true
 }
 
-// id stands for credentials in memory.
-func (c *Checker) id(name, password string) (id [sha256.Size]byte) {
+// check is one that is under way.
+type check struct {
+	c              *Checker
+	id             credentials
+	name, password string
+	done           []func(ok bool) // belongs to c
+}
+
+// Work implements crew.Job.
+func (k *check) Work() {
+	c := k.c
+	ok := c.verify(k.name, k.password)
+	c.mu.Lock()
+	delete(c.checks, k.id)
+	if ok {
+		c.remember(k.id)
+	}
+	done := k.done
+	c.mu.Unlock()
+	for _, f := range done {
+		f(ok)
+	}
+}
+
+// remember keeps credentials that are right.
+func (c *Checker) remember(id credentials) {
+	now := time.Now()
+	if len(c.known) >= maxKnown {
+		maps.DeleteFunc(c.known, func(_ credentials, until time.Time) bool { return now.After(until) })
+	}
+	for old := range c.known {
+		if len(c.known) < maxKnown {
+			break
+		}
+		delete(c.known, old)
+	}
+	c.known[id] = now.Add(rememberFor)
+}
+
+// id is what stands for credentials in memory.
+func (c *Checker) id(name, password string) (id credentials) {
 	h := hmac.New(sha256.New, c.key[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(name))))
 	h.Write([]byte(name))
-	h.Write([]byte{0})
 	h.Write([]byte(password))
 	h.Sum(id[:0])
 	return id
 }
-
-// Wait waits until no check runs.
-func (c *Checker) Wait() { c.running.Wait() }
 
 // Basic reads the value of an Authorization or Proxy-Authorization field of the
 // scheme Basic (RFC 7617). A name with a control character is none.

@@ -3,8 +3,8 @@
 //
 // Hashes are bcrypt ($2a$, $2b$, $2y$) or argon2id (the PHC string format);
 // others, which are broken, are mistakes. A check takes tens of milliseconds by
-// design, so a Checker does it on goroutines, a few at a time, and remembers
-// credentials that were right: not them, but a keyed hash. A name that is not
+// design, so a Checker has a crew do it, once for all who ask about the same, and
+// remembers credentials that were right for a while: not them, but a keyed hash. A name that is not
 // there takes as long as one that is.
 //
 // Watch keeps up with a file that changes.

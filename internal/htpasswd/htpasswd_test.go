@@ -6,11 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+
+	"rickhouse/internal/crew"
+	"rickhouse/internal/testkit"
 )
 
 func bcryptOf(t *testing.T, password string) string {
@@ -112,19 +117,13 @@ func TestChecker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewChecker(f)
+	c := NewChecker(f, crew.New(1, 0))
 	check := func(name, password string) bool {
 		outcome := make(chan bool, 1)
 		if !c.Check(name, password, func(ok bool) { outcome <- ok }) {
 			t.Fatal("it is busy")
 		}
-		select {
-		case ok := <-outcome:
-			return ok
-		case <-time.After(time.Minute):
-			t.Fatal("no outcome")
-			return false
-		}
+		return testkit.Wait(t, outcome, "a check has an outcome")
 	}
 	if c.Known("ann", "secret") {
 		t.Error("known before it was checked")
@@ -137,29 +136,98 @@ func TestChecker(t *testing.T) {
 	}
 }
 
-func TestCheckerIsBounded(t *testing.T) {
-	f, err := Parse(nil) // which is compared with at once
+// counted verifies, counts, and waits to be told.
+type counted struct {
+	n    atomic.Int32
+	wait chan bool
+}
+
+func (c *counted) verify(name, password string) bool {
+	c.n.Add(1)
+	<-c.wait
+	return name == "ann" && password == "x"
+}
+
+// newCounted makes a Checker that does so.
+func newCounted(t *testing.T, waiting int) (*Checker, *counted) {
+	t.Helper()
+	f, err := Parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewChecker(f)
-	for range atOnce { // both are taken
-		c.slots <- struct{}{}
-	}
-	for i := range atOnce + maxWaiting {
-		if !c.Check("ann", fmt.Sprint(i), func(bool) {}) {
-			t.Fatalf("the check %d is refused", i)
+	c, v := NewChecker(f, crew.New(1, waiting)), &counted{wait: make(chan bool, 100)}
+	c.verify = v.verify
+	return c, v
+}
+
+// Credentials are checked once for all who ask, and again when they are not
+// remembered any more.
+func TestCheckerChecksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, v := newCounted(t, 10)
+		right, wrong := 0, 0
+		ask := func(name, password string) {
+			t.Helper()
+			if !c.Check(name, password, func(ok bool) {
+				if ok {
+					right++
+				} else {
+					wrong++
+				}
+			}) {
+				t.Error("it is busy")
+			}
 		}
+		outcome := func(wantRight, wantWrong int, checks int32) {
+			t.Helper()
+			v.wait <- true
+			synctest.Wait()
+			if right != wantRight || wrong != wantWrong || v.n.Load() != checks {
+				t.Errorf("%d were right, %d wrong, after %d checks", right, wrong, v.n.Load())
+			}
+		}
+		for range 5 {
+			ask("ann", "x")
+		}
+		outcome(5, 0, 1)
+		ask("eve", "x")
+		outcome(5, 1, 2)
+		if !c.Known("ann", "x") || c.Known("eve", "x") {
+			t.Error("what is known is not what was right")
+		}
+		time.Sleep(rememberFor)
+		if c.Known("ann", "x") {
+			t.Error("it is known for ever")
+		}
+		ask("ann", "x")
+		outcome(6, 1, 3)
+	})
+}
+
+func TestCheckerIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, v := newCounted(t, 3)
+		outcomes := 0
+		for i := range 6 {
+			if ok := c.Check("ann", fmt.Sprint(i), func(bool) { outcomes++ }); ok != (i < 4) {
+				t.Errorf("check %d: %v", i, ok)
+			}
+		}
+		close(v.wait)
+		synctest.Wait()
+		if outcomes != 4 || len(c.checks) != 0 {
+			t.Errorf("%d outcomes, %d checks are under way", outcomes, len(c.checks))
+		}
+	})
+}
+
+func TestWhatIsKnownIsBounded(t *testing.T) {
+	c, _ := newCounted(t, 0)
+	for i := range maxKnown + 10 {
+		c.remember(credentials{byte(i), byte(i >> 8)})
 	}
-	if c.Check("ann", "one more", func(bool) {}) {
-		t.Error("checks without end may wait")
-	}
-	for range atOnce {
-		<-c.slots
-	}
-	c.Wait()
-	if c.waiting != 0 {
-		t.Errorf("%d wait", c.waiting)
+	if len(c.known) != maxKnown {
+		t.Errorf("%d are remembered, want %d", len(c.known), maxKnown)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rickhouse/internal/crew"
 )
 
 // lookEvery is how often a file is looked at.
@@ -15,6 +17,7 @@ const lookEvery = 2 * time.Second
 // goroutine may use it.
 type Watched struct {
 	path   string
+	crew   *crew.Crew
 	failed func(error)
 	now    atomic.Pointer[Checker]
 	closed chan struct{}
@@ -25,9 +28,9 @@ type Watched struct {
 
 // Watch reads a file, and again when it has changed, within seconds. What cannot
 // be read then leaves the users as they were, and is told to failed, on another
-// goroutine.
-func Watch(path string, failed func(error)) (*Watched, error) {
-	w := &Watched{path: path, failed: failed, closed: make(chan struct{})}
+// goroutine. c checks.
+func Watch(path string, c *crew.Crew, failed func(error)) (*Watched, error) {
+	w := &Watched{path: path, crew: c, failed: failed, closed: make(chan struct{})}
 	var err error
 	if w.seen, err = os.Stat(path); err != nil {
 		return nil, fmt.Errorf("read the file of users: %w", err)
@@ -36,7 +39,7 @@ func Watch(path string, failed func(error)) (*Watched, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.now.Store(NewChecker(f))
+	w.now.Store(NewChecker(f, w.crew))
 	w.ended.Go(w.watch)
 	return w, nil
 }
@@ -69,7 +72,7 @@ func (w *Watched) look() {
 		w.failed(err)
 		return
 	}
-	w.now.Store(NewChecker(f))
+	w.now.Store(NewChecker(f, w.crew))
 }
 
 // Checker is that of the file as it is. What it knows is forgotten when the file

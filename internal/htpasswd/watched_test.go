@@ -21,18 +21,18 @@ func TestWatched(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Watch(path, nil); err == nil {
+	if _, err := Watch(path, nil, nil); err == nil {
 		t.Error("a file that is not there is watched")
 	}
 	write("ann:" + bcryptOf(t, "secret"))
 	var failures []error
-	w, err := Watch(path, func(err error) { failures = append(failures, err) })
+	w, err := Watch(path, nil, func(err error) { failures = append(failures, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Close() // from here on the test looks
 	first := w.Checker()
-	first.remember("ann", "secret", true)
+	first.remember(first.id("ann", "secret"))
 	w.look()
 	if w.Checker() != first {
 		t.Error("a file that has not changed is read again")

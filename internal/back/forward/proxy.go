@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"rickhouse/internal/crew"
+
 	"rickhouse/internal/back/transport"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/htpasswd"
@@ -38,6 +40,7 @@ type Proxy struct {
 	log     *slog.Logger
 	clients networks
 	users   *htpasswd.Watched // nil if nobody is asked
+	checks  *crew.Crew        // of their passwords
 	roles   []*role
 	dialer  dialer
 	name    string // in Via
@@ -78,11 +81,19 @@ func New(cfg Config, p Parts) (*Proxy, error) {
 	return w, w.makeRoles()
 }
 
+// checksAtOnce is how many passwords are checked at a time, and checksWaiting how many
+// more may wait.
+const (
+	checksAtOnce  = 2
+	checksWaiting = 256
+)
+
 func (p *Proxy) readUsers() error {
 	if p.cfg.Users == "" {
 		return nil
 	}
-	users, err := htpasswd.Watch(p.cfg.Users, func(err error) {
+	p.checks = crew.New(checksAtOnce, checksWaiting)
+	users, err := htpasswd.Watch(p.cfg.Users, p.checks, func(err error) {
 		p.log.Error("the users of the forward proxy stay as they were", "error", err)
 	})
 	if err != nil {
@@ -148,7 +159,7 @@ func (p *Proxy) Close() error {
 	p.dialer.running.Wait()
 	if p.users != nil {
 		p.users.Close()
-		p.users.Checker().Wait()
+		p.checks.Wait()
 	}
 	return nil
 }
