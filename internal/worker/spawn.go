@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,11 +140,14 @@ func (s *Spawner) spawn(p Program, ledger *os.File) (*process, error) {
 		syscall.Close(ours)
 		outR.Close()
 		errR.Close()
-		as := ""
+		as, hint := "", ""
 		if p.Identity != nil {
 			as = fmt.Sprintf(" as user %d, group %d", p.Identity.UID, p.Identity.GID)
 		}
-		return nil, fmt.Errorf("starting the interpreter %s in %s%s: %w", p.Interpreter, p.Directory, as, err)
+		if p.Identity != nil && errors.Is(err, fs.ErrPermission) {
+			hint = ": that user has to be allowed to enter the folder and to run the interpreter"
+		}
+		return nil, fmt.Errorf("starting the interpreter %s in %s%s: %w%s", p.Interpreter, p.Directory, as, err, hint)
 	}
 	return &process{cmd: cmd, link: ours, stdout: outR, stderr: errR}, nil
 }

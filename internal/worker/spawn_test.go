@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -23,5 +26,28 @@ func TestSpawnerClosedMeanwhile(t *testing.T) {
 	wg.Wait()
 	if err := s.start(exec.Command("true")); err == nil {
 		t.Error("started after Close")
+	}
+}
+
+// What another user may not enter is named, with who has to.
+func TestSpawnWhereTheUserMayNot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start processes as other users")
+	}
+	dir := filepath.Join(t.TempDir(), "private")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := NewSpawner()
+	defer s.Close()
+	l, err := newLedger(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	_, err = s.spawn(Program{Interpreter: "/bin/sh", Directory: dir, Identity: &Identity{UID: 65534, GID: 65534}}, l.file)
+	const want = "as user 65534, group 65534: fork/exec /bin/sh: permission denied: that user has to be allowed to enter the folder"
+	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }
