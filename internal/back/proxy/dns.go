@@ -25,7 +25,7 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // lookUp asks where u is: the hosts file and DNS, as the system is set up. Where DNS
 // was not asked the ttl is 0.
-func (d dialer) lookUp(ctx context.Context, u *upstream) ([]record, time.Duration, error) {
+func (d dialer) lookUp(ctx context.Context, u *upstream, some func([]record)) ([]record, time.Duration, error) {
 	least := &leastTTL{}
 	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := d(ctx, network, address)
@@ -35,7 +35,7 @@ func (d dialer) lookUp(ctx context.Context, u *upstream) ([]record, time.Duratio
 		return least.listen(c), nil
 	}}
 	if u.srv {
-		all, whole, err := lookUpService(ctx, r, u)
+		all, whole, err := lookUpService(ctx, r, u, some)
 		if !whole {
 			return all, 0, err
 		}
@@ -52,32 +52,83 @@ func (d dialer) lookUp(ctx context.Context, u *upstream) ([]record, time.Duratio
 	return all, least.get(), nil
 }
 
+const (
+	// maxLookups is how many targets of a service are looked up at a time.
+	maxLookups = 16
+	// soon is after how long those that are known need not wait for the others.
+	soon = 100 * time.Millisecond
+)
+
+// target is one of a service, and where that is.
+type target struct {
+	*net.SRV
+	at  int // its place among them, by priority
+	ips []netip.Addr
+	err error
+}
+
 // lookUpService asks for a service (RFC 2782): what has the best priority serves,
 // the others are backups. whole says that every target was found.
-func lookUpService(ctx context.Context, r *net.Resolver, u *upstream) (all []record, whole bool, err error) {
-	_, targets, err := r.LookupSRV(ctx, "", "", u.host)
+func lookUpService(ctx context.Context, r *net.Resolver, u *upstream, some func([]record)) (all []record, whole bool, err error) {
+	_, records, err := r.LookupSRV(ctx, "", "", u.host)
 	if err != nil {
 		return nil, false, err
 	}
-	var errs []error
-	for _, t := range targets { // by priority
-		ips, err := r.LookupNetIP(ctx, "ip", t.Target)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	found := lookUpTargets(ctx, r, records)
+	targets := make([]target, len(records))
+	late := time.NewTimer(soon)
+	defer late.Stop()
+	for n, isLate := 0, false; n < len(targets); {
+		select {
+		case t := <-found:
+			targets[t.at] = t
+			n++
+		case <-late.C:
+			isLate = true
 		}
-		for _, ip := range ips {
-			all = append(all, record{
-				address{ip: netip.AddrPortFrom(ip.Unmap(), t.Port)},
-				min(max(1, int(t.Weight)), maxWeight),
-				u.backup || t.Priority > targets[0].Priority,
-			})
+		if isLate && n < len(targets) {
+			some(recordsOf(u, targets, records[0].Priority))
 		}
 	}
-	if len(all) > 0 {
+	var errs []error
+	for _, t := range targets {
+		if t.err != nil {
+			errs = append(errs, t.err)
+		}
+	}
+	if all = recordsOf(u, targets, records[0].Priority); len(all) > 0 {
 		return all, len(errs) == 0, nil
 	}
 	return nil, false, errors.Join(errs...)
+}
+
+// lookUpTargets asks for all targets at once, and gives each when it is known.
+func lookUpTargets(ctx context.Context, r *net.Resolver, records []*net.SRV) <-chan target {
+	found := make(chan target, len(records))
+	room := make(chan struct{}, maxLookups)
+	for i, srv := range records {
+		go func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			ips, err := r.LookupNetIP(ctx, "ip", srv.Target)
+			found <- target{srv, i, ips, err}
+		}()
+	}
+	return found
+}
+
+// recordsOf is where the targets of a service are that were found.
+func recordsOf(u *upstream, targets []target, best uint16) (all []record) {
+	for _, t := range targets {
+		for _, ip := range t.ips {
+			all = append(all, record{
+				address{ip: netip.AddrPortFrom(ip.Unmap(), t.Port)},
+				min(max(1, int(t.Weight)), maxWeight),
+				u.backup || t.Priority > best,
+			})
+		}
+	}
+	return all
 }
 
 // leastTTL is the least TTL in the answers to one look-up, which net.Resolver keeps

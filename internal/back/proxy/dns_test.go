@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,9 @@ import (
 
 	"rickhouse/internal/testkit/door"
 )
+
+// nobody wants to know what was found so far.
+func nobody([]record) {}
 
 // found writes records down, sorted.
 func found(records []record) []string {
@@ -58,20 +63,20 @@ func TestLookUp(t *testing.T) {
 			s := newNameServer(t)
 			s.long = c.long
 			s.set("shop.test.", c.zone...)
-			records, ttl, err := s.lookUp(t.Context(), &upstream{host: "shop.test.", port: 80, weight: 2})
+			records, ttl, err := s.lookUp(t.Context(), &upstream{host: "shop.test.", port: 80, weight: 2}, nobody)
 			if err != nil || !slices.Equal(found(records), c.want) || ttl != c.ttl {
 				t.Errorf("got %q, %v, %v, want %q, %v", found(records), ttl, err, c.want, c.ttl)
 			}
 		})
 	}
 	t.Run("without DNS there is none", func(t *testing.T) {
-		records, ttl, err := newNameServer(t).lookUp(t.Context(), &upstream{host: "127.0.0.9", port: 80, weight: 1})
+		records, ttl, err := newNameServer(t).lookUp(t.Context(), &upstream{host: "127.0.0.9", port: 80, weight: 1}, nobody)
 		if err != nil || ttl != 0 || len(records) != 1 {
 			t.Errorf("got %q, %v, %v", found(records), ttl, err)
 		}
 	})
 	t.Run("an unknown name", func(t *testing.T) {
-		_, _, err := newNameServer(t).lookUp(t.Context(), &upstream{host: "shop.test.", port: 80})
+		_, _, err := newNameServer(t).lookUp(t.Context(), &upstream{host: "shop.test.", port: 80}, nobody)
 		var e *net.DNSError
 		if !errors.As(err, &e) || !e.IsNotFound {
 			t.Errorf("got %v", err)
@@ -103,7 +108,7 @@ func TestLookUpService(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.set(service.host, c.zone...)
-			records, ttl, err := s.lookUp(t.Context(), service)
+			records, ttl, err := s.lookUp(t.Context(), service, nobody)
 			if err != nil || !slices.Equal(found(records), c.want) || ttl != c.ttl {
 				t.Errorf("got %q, %v, %v, want %q, %v", found(records), ttl, err, c.want, c.ttl)
 			}
@@ -111,7 +116,7 @@ func TestLookUpService(t *testing.T) {
 	}
 	t.Run("no target is known", func(t *testing.T) {
 		s.set(service.host, srv(90, 1, 1, 8001, "c.test."), srv(90, 1, 1, 8001, "d.test."))
-		if _, _, err := s.lookUp(t.Context(), service); err == nil || !strings.Contains(err.Error(), "c.test") || !strings.Contains(err.Error(), "d.test") {
+		if _, _, err := s.lookUp(t.Context(), service, nobody); err == nil || !strings.Contains(err.Error(), "c.test") || !strings.Contains(err.Error(), "d.test") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -155,12 +160,15 @@ func TestAnswersThatTellNoTTL(t *testing.T) {
 func TestWhenNamesAreLookedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		var asked []string
+		var mu sync.Mutex
+		asked := map[time.Duration][]string{}
 		p, err := New(Config{Upstreams: []string{"http://fast.test", "unix:/fixed", "http://slow.test", "http://hosts.test"}, ResolveInterval: 40 * time.Second}, Parts{
 			Log: slog.New(slog.DiscardHandler),
-			lookup: func(_ context.Context, u *upstream) ([]record, time.Duration, error) {
+			lookup: func(_ context.Context, u *upstream, _ func([]record)) ([]record, time.Duration, error) {
 				at := time.Since(begun)
-				asked = append(asked, fmt.Sprintf("%s %v", strings.TrimSuffix(u.host, ".test"), at))
+				mu.Lock()
+				asked[at] = append(asked[at], strings.TrimSuffix(u.host, ".test"))
+				mu.Unlock()
 				here := []record{{address{ip: netip.MustParseAddrPort("127.0.0.1:80")}, 1, false}}
 				switch {
 				case u.host == "hosts.test":
@@ -182,8 +190,13 @@ func TestWhenNamesAreLookedUp(t *testing.T) {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
-		want := "fast 0s, slow 0s, hosts 0s, fast 30s, hosts 40s, fast 1m0s, hosts 1m20s, fast 1m40s, slow 1m40s, hosts 2m0s, fast 2m10s"
-		if got := strings.Join(asked, ", "); got != want {
+		var got []string
+		for _, at := range slices.Sorted(maps.Keys(asked)) {
+			slices.Sort(asked[at])
+			got = append(got, fmt.Sprintf("%v%v", at, asked[at]))
+		}
+		want := "0s[fast hosts slow] 30s[fast] 40s[hosts] 1m0s[fast] 1m20s[hosts] 1m40s[fast slow] 2m0s[hosts] 2m10s[fast]"
+		if got := strings.Join(got, " "); got != want {
 			t.Errorf("asked %s\nwant  %s", got, want)
 		}
 		if n := len(*p.peers.Load()); n != 4 {

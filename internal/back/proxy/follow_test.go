@@ -330,7 +330,7 @@ func TestAnswersOfDNSOutliveAProxy(t *testing.T) {
 	var mu sync.Mutex
 	looked := 0
 	l := &line{env: &env{t: t, Door: door.Loops(t, 1)}}
-	l.lookup = func(_ context.Context, u *upstream) ([]record, time.Duration, error) {
+	l.lookup = func(_ context.Context, u *upstream, _ func([]record)) ([]record, time.Duration, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		looked++
@@ -343,8 +343,7 @@ func TestAnswersOfDNSOutliveAProxy(t *testing.T) {
 	}
 	cfg := Config{Upstreams: []string{"http://shop.test"}}
 	l.proxy = l.make(cfg)
-	l.proxy.resolver.round()
-	l.proxy.unresolved.Store(false)
+	l.proxy.resolver.look(l.proxy.resolver.places[0])
 	due := l.proxy.resolver.places[0].due
 	for name, tt := range map[string]struct {
 		change func(*Config)
@@ -360,11 +359,12 @@ func TestAnswersOfDNSOutliveAProxy(t *testing.T) {
 		if p.unresolved.Load() || len(peers) != 1 || peers[0].weight != tt.weight {
 			t.Fatalf("%s: %d peers are known", name, len(peers))
 		}
-		if at := p.resolver.round(); !at.Equal(due) || lookups() != 1 {
-			t.Errorf("%s: it was looked up %d times, next at %v, want once, and %v", name, lookups(), at, due)
+		of := p.resolver.places[0]
+		if p.resolver.look(of); !of.due.Equal(due) || lookups() != 1 {
+			t.Errorf("%s: it was looked up %d times, next at %v, want once, and %v", name, lookups(), of.due, due)
 		}
-		p.resolver.places[0].due = time.Now()
-		if p.resolver.round(); lookups() != 2 || (*p.peers.Load())[0] != peers[0] {
+		of.due = time.Now()
+		if p.resolver.look(of); lookups() != 2 || (*p.peers.Load())[0] != peers[0] {
 			t.Errorf("%s: it was looked up %d times after its TTL", name, lookups())
 		}
 		looked = 1

@@ -24,6 +24,8 @@ type nameServer struct {
 	zone   map[string][]dnsmessage.Resource // by name, with the dot at its end
 	broken bool                             // every question is answered SERVFAIL
 	long   bool                             // no answer fits into a datagram
+	silent string                           // a name that is never answered
+	asked  chan struct{}                    // gets a value when it is first asked for
 }
 
 func newNameServer(t *testing.T) *nameServer {
@@ -43,18 +45,22 @@ func newNameServer(t *testing.T) *nameServer {
 	return s
 }
 
-// lookUp asks the server as the proxy would ask those of the system; what took too
-// long is asked again, however slow the machine is.
-func (s *nameServer) lookUp(ctx context.Context, u *upstream) ([]record, time.Duration, error) {
-	ask := dialer(func(ctx context.Context, network, _ string) (net.Conn, error) {
+// dialer leads to the server.
+func (s *nameServer) dialer() dialer {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
 		var d net.Dialer
 		if strings.HasPrefix(network, "udp") {
 			return d.DialContext(ctx, network, s.udp.LocalAddr().String())
 		}
 		return d.DialContext(ctx, network, s.tcp.Addr().String())
-	})
+	}
+}
+
+// lookUp asks the server as the proxy would ask those of the system; what took too
+// long is asked again, however slow the machine is.
+func (s *nameServer) lookUp(ctx context.Context, u *upstream, some func([]record)) ([]record, time.Duration, error) {
 	for {
-		records, ttl, err := ask.lookUp(context.WithoutCancel(ctx), u)
+		records, ttl, err := s.dialer().lookUp(context.WithoutCancel(ctx), u, some)
 		if err == nil || errors.Is(ctx.Err(), context.Canceled) || !timeout(err) {
 			return records, ttl, err
 		}
@@ -119,6 +125,13 @@ func (s *nameServer) answer(question []byte, datagram bool) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := m.Questions[0]
+	if s.silent != "" && q.Name.String() == s.silent {
+		select {
+		case s.asked <- struct{}{}:
+		default:
+		}
+		return nil
+	}
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 	known, found := s.zone[strings.ToLower(q.Name.String())]
 	switch {
@@ -154,7 +167,9 @@ func (s *nameServer) datagrams() {
 		if err != nil {
 			return
 		}
-		_, _ = s.udp.WriteTo(s.answer(buf[:n], true), from)
+		if reply := s.answer(buf[:n], true); reply != nil {
+			_, _ = s.udp.WriteTo(reply, from)
+		}
 	}
 }
 
@@ -175,6 +190,9 @@ func (s *nameServer) streams() {
 				return
 			}
 			reply := s.answer(question, false)
+			if reply == nil {
+				return
+			}
 			_, _ = c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(reply))))
 			_, _ = c.Write(reply)
 		}()

@@ -120,9 +120,7 @@ func (p *Proxy) Begin() {
 	for _, peer := range *p.peers.Load() {
 		p.adopt(peer)
 	}
-	if p.resolver.names() {
-		p.workers.Go(p.resolver.run)
-	}
+	p.resolver.begin()
 	if p.cfg.HealthPath != "" {
 		p.workers.Go((&watch{p: p}).run)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,30 +16,33 @@ type record struct {
 	backup bool
 }
 
-// lookup asks where u is, and how long the answer holds: 0 if that is not known. It
+// lookup asks where u is, and how long the answer holds: 0 if that is not known. Where
+// part of it takes long it gives some what it has found so far, on its own goroutine. It
 // is a dialer's, or a test's.
-type lookup func(ctx context.Context, u *upstream) (records []record, ttl time.Duration, err error)
+type lookup func(ctx context.Context, u *upstream, some func([]record)) (records []record, ttl time.Duration, err error)
 
 // resolveTimeout bounds one look-up.
 const resolveTimeout = 5 * time.Second
 
-// place is an upstream with the peers it has.
+// place is an upstream with the peers it has. It is its follower's.
 type place struct {
 	u      upstream
-	fixed  bool // there is nothing to look up
-	peers  []*peer
+	fixed  bool      // there is nothing to look up
+	asked  bool      // it has been looked up, or need not be
+	peers  []*peer   // mu guards it against others
 	found  []record  // the last answer
 	due    time.Time // when it is looked up next
 	failed string    // the last error, or ""
 }
 
-// resolver keeps the peers of names as DNS has them. It is one goroutine's, but for
-// what mu guards.
+// resolver keeps the peers of names as DNS has them. Each name has a goroutine, so that
+// none waits for another.
 type resolver struct {
 	p       *Proxy
 	lookup  lookup
-	follows bool     // another Proxy
-	places  []*place // in the order of the upstreams
+	follows bool         // another Proxy
+	places  []*place     // in the order of the upstreams
+	unasked atomic.Int64 // how many of them have not been asked for
 
 	mu      sync.Mutex
 	answers map[string]resolved // by the upstream as it was written
@@ -63,22 +67,21 @@ func (r *resolver) open(before *Proxy) error {
 		}
 		p.multiplexed = u.multiplexed()
 		p.measured = p.measured || p.protocolOf(u.scheme).needsLength()
-		of := &place{u: u}
+		of := &place{u: u, asked: true}
 		if addr, ok := u.fixed(); ok {
 			of.fixed = true
 			of.peers = append(of.peers, p.newPeer(&of.u, record{addr, u.weight, u.backup}, u.text, r.follows))
 		} else if before == nil || !r.inherit(of, before.resolver) {
+			of.asked = false
+			r.unasked.Add(1)
 			p.unresolved.Store(true)
 		}
 		r.places = append(r.places, of)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.publish()
 	return nil
-}
-
-// names reports whether there is anything to look up.
-func (r *resolver) names() bool {
-	return slices.ContainsFunc(r.places, func(of *place) bool { return !of.fixed })
 }
 
 // inherit gives a name the peers that another resolver knows, and reports whether it
@@ -108,7 +111,7 @@ func (r *resolver) note(of *place) {
 	r.answers[of.u.text] = resolved{of.u, of.found, of.due}
 }
 
-// publish makes the peers known to all loops.
+// publish makes the peers known to all loops. Its caller holds mu.
 func (r *resolver) publish() {
 	var peers []*peer
 	for _, of := range r.places {
@@ -117,40 +120,45 @@ func (r *resolver) publish() {
 	r.p.peers.Store(&peers)
 }
 
-// run looks names up, each when the answer about it no longer holds.
-func (r *resolver) run() {
-	for {
-		next := r.round()
-		r.p.unresolved.Store(false)
-		select {
-		case <-r.p.stop.Done():
-			return
-		case <-time.After(time.Until(next)):
+// begin has names looked up.
+func (r *resolver) begin() {
+	for _, of := range r.places {
+		if !of.fixed {
+			r.p.workers.Go(func() { r.follow(of) })
 		}
 	}
 }
 
-// round looks up the names that are due, and returns when the next will be.
-func (r *resolver) round() (next time.Time) {
-	for _, of := range r.places {
-		if of.fixed {
-			continue
-		}
-		if !of.due.After(time.Now()) {
-			ttl, known := r.resolve(of)
-			if ttl == 0 {
-				ttl = r.p.cfg.ResolveInterval
-			}
-			of.due = time.Now().Add(ttl)
-			if known {
-				r.note(of)
-			}
-		}
-		if next.IsZero() || of.due.Before(next) {
-			next = of.due
+// follow looks a name up whenever the answer about it no longer holds.
+func (r *resolver) follow(of *place) {
+	for {
+		r.look(of)
+		select {
+		case <-r.p.stop.Done():
+			return
+		case <-time.After(time.Until(of.due)):
 		}
 	}
-	return next
+}
+
+// look looks a name up if that is due, and notes when it will be.
+func (r *resolver) look(of *place) {
+	if of.due.After(time.Now()) {
+		return
+	}
+	ttl, known := r.resolve(of)
+	if ttl == 0 {
+		ttl = r.p.cfg.ResolveInterval
+	}
+	of.due = time.Now().Add(ttl)
+	if known {
+		r.note(of)
+	}
+	if !of.asked {
+		if of.asked = true; r.unasked.Add(-1) == 0 {
+			r.p.unresolved.Store(false)
+		}
+	}
 }
 
 // resolve brings the peers of a name up to date, and returns how long they hold, or 0.
@@ -158,7 +166,7 @@ func (r *resolver) round() (next time.Time) {
 func (r *resolver) resolve(of *place) (ttl time.Duration, known bool) {
 	ctx, cancel := context.WithTimeout(r.p.stop, resolveTimeout)
 	defer cancel()
-	records, ttl, err := r.lookup(ctx, &of.u)
+	records, ttl, err := r.lookup(ctx, &of.u, func(some []record) { r.add(of, some) })
 	if err == nil && len(records) == 0 {
 		err = errors.New("there is no address")
 	}
@@ -172,6 +180,20 @@ func (r *resolver) resolve(of *place) (ttl time.Duration, known bool) {
 	of.failed, of.found = "", records
 	r.update(of)
 	return ttl, true
+}
+
+// add gives a name peers that were found, beside those it has.
+func (r *resolver) add(of *place, records []record) {
+	all := slices.Clone(of.found)
+	for _, rec := range records {
+		if !slices.Contains(all, rec) {
+			all = append(all, rec)
+		}
+	}
+	if len(all) > len(of.found) {
+		of.found = all
+		r.update(of)
+	}
 }
 
 // peersOf returns the peers that records are about: those of before, and new ones.
@@ -203,8 +225,10 @@ func (r *resolver) update(of *place) {
 	if !changed {
 		return
 	}
+	r.mu.Lock()
 	of.peers = now
 	r.publish()
+	r.mu.Unlock()
 	r.p.log.Info("an upstream's addresses have changed", "upstream", of.u.text, "addresses", len(now))
 	for _, peer := range before {
 		if !slices.Contains(now, peer) {

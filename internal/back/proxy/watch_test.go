@@ -84,7 +84,7 @@ func TestNamesAreLookedUp(t *testing.T) {
 	gate := make(chan struct{})
 	e := &env{t: t, Door: door.Loops(t, 1)}
 	p, err := New(Config{Upstreams: []string{"http://shop.example"}, ResolveInterval: 5 * time.Millisecond}, Parts{
-		Loops: e.Loops, Log: e.Logger, lookup: func(_ context.Context, u *upstream) ([]record, time.Duration, error) {
+		Loops: e.Loops, Log: e.Logger, lookup: func(_ context.Context, u *upstream, _ func([]record)) ([]record, time.Duration, error) {
 			<-gate
 			mu.Lock()
 			defer mu.Unlock()
@@ -130,7 +130,7 @@ func TestANameThatIsUnknown(t *testing.T) {
 	e := &env{t: t, Door: door.Loops(t, 1)}
 	p, err := New(Config{Upstreams: []string{"http://shop.example"}}, Parts{
 		Loops: e.Loops, Log: e.Logger,
-		lookup: func(context.Context, *upstream) ([]record, time.Duration, error) {
+		lookup: func(context.Context, *upstream, func([]record)) ([]record, time.Duration, error) {
 			return nil, 0, errors.New("no such host")
 		},
 	})
