@@ -27,7 +27,7 @@ func (s *server) listenUDP(cfg config.Server, next *listening) error {
 		return nil
 	}
 	for _, l := range next.listeners {
-		if !l.Addr().TLS {
+		if !next.addr(l).TLS {
 			continue
 		}
 		i := slices.IndexFunc(s.quic, func(q *quicSocket) bool { return q.beside == l.Addr() })
@@ -49,20 +49,6 @@ func (s *server) listenUDP(cfg config.Server, next *listening) error {
 
 // openHTTP3 begins to serve HTTP/3.
 func (s *server) openHTTP3() error {
-	if len(s.quic) == 0 {
-		return nil
-	}
-	// quic-go says by the standard log that the system keeps UDP buffers small.
-	slog.SetDefault(s.log)
-	t := s.tlsParts()
-	parts := http3.Parts{
-		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Log: s.log, Store: s.store,
-		Observe: s.observe(),
-	}
-	var err error
-	if s.http3, err = http3.New(s.settings.http3, parts); err != nil {
-		return fmt.Errorf("serve HTTP/3: %w", err)
-	}
 	for _, q := range s.quic {
 		if err := s.serveHTTP3(q); err != nil {
 			return err
@@ -71,7 +57,27 @@ func (s *server) openHTTP3() error {
 	return nil
 }
 
+// makeHTTP3 makes the front of HTTP/3.
+func (s *server) makeHTTP3() (err error) {
+	// quic-go says by the standard log that the system keeps UDP buffers small.
+	slog.SetDefault(s.log)
+	t := s.tlsParts()
+	parts := http3.Parts{
+		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Log: s.log, Store: s.store,
+		Observe: s.observe(),
+	}
+	if s.http3, err = http3.New(s.settings.http3, parts); err != nil {
+		return fmt.Errorf("serve HTTP/3: %w", err)
+	}
+	return nil
+}
+
 func (s *server) serveHTTP3(q *quicSocket) (err error) {
+	if s.http3 == nil {
+		if err := s.makeHTTP3(); err != nil {
+			return err
+		}
+	}
 	q.door, err = s.http3.Serve(q.socket, q.beside)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"rickhouse/internal/config"
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/listen"
 )
@@ -16,6 +17,14 @@ type listening struct {
 	listeners []*listen.Listener // of bind
 	redirect  *listen.Listener   // of redirect_http, or nil
 	quic      []*quicSocket
+	secure    bool // the server speaks TLS
+}
+
+// addr is where ln listens, and what is spoken there now.
+func (l *listening) addr(ln *listen.Listener) listen.Addr {
+	a := ln.Addr()
+	a.TLS = a.TLS && l.secure
+	return a
 }
 
 // all are the listening stream sockets.
@@ -29,8 +38,8 @@ func (l *listening) all() []*listen.Listener {
 // httpsPort is the port of the first address that is TLS, or 0.
 func (l *listening) httpsPort() int {
 	for _, ln := range l.listeners {
-		if ln.Addr().TLS {
-			return ln.Addr().Port
+		if a := l.addr(ln); a.TLS {
+			return a.Port
 		}
 	}
 	return 0
@@ -46,18 +55,18 @@ func find(list []*listen.Listener, text string) *listen.Listener {
 }
 
 // listen returns the sockets that cfg wants: those of now that it names as well, and
-// others, which it opens. With TLS all are TLS but Unix sockets, gateways, and what
-// was written as http://. On an error what was opened is closed.
+// others, which it opens. On an error what was opened is closed.
 func (s *server) listen(cfg config.Server) (next listening, err error) {
 	defer func() {
 		if err != nil {
 			next.closeBut(&s.listening)
 		}
 	}()
+	next.secure = cfg.Certs.On()
 	for _, text := range bind(cfg) {
 		l := find(s.listeners, text)
 		if l == nil {
-			if l, err = listenOn(text, cfg.Certs.On(), cfg.Listen); err != nil {
+			if l, err = listenOn(text, true, cfg.Listen); err != nil {
 				return next, err
 			}
 		}
@@ -68,13 +77,10 @@ func (s *server) listen(cfg config.Server) (next listening, err error) {
 			return next, errors.New("redirect_http has nowhere to send clients: no address in bind is TLS")
 		}
 		next.redirect = s.redirect
-		switch old := s.redirect; {
-		case old == nil || old.Addr().Text != text:
+		if old := s.redirect; old == nil || old.Addr().Text != text {
 			if next.redirect, err = listenOn(text, false, cfg.Listen); err != nil {
 				return next, err
 			}
-		case next.httpsPort() != s.httpsPort():
-			return next, errors.New("redirect_http: the port that it sends clients to cannot change while the server runs")
 		}
 	}
 	return next, s.listenUDP(cfg, &next)
@@ -89,6 +95,8 @@ func bind(cfg config.Server) []string {
 	return cfg.General.Bind
 }
 
+// listenOn opens an address. With TLS its connections are TLS, if secure, but for
+// Unix sockets, gateways, and what was written as http://.
 func listenOn(text string, secure bool, cfg listen.Config) (*listen.Listener, error) {
 	addr, err := listen.Parse(text)
 	if err != nil {
@@ -120,7 +128,7 @@ func (s *server) accept(ln *listen.Listener) error {
 	for i, d := range s.doors {
 		tasks[i] = func() {
 			if ln == s.redirect {
-				errs[i] = d.http1.ServeBy(ln, s.toHTTPS())
+				errs[i] = d.http1.ServeBy(ln, exchange.HandlerFunc(s.toHTTPS))
 			} else {
 				errs[i] = d.http1.ServeBy(ln, s.lanes[i])
 			}
@@ -135,6 +143,7 @@ func (s *server) accept(ln *listen.Listener) error {
 func (s *server) listenTo(next listening) error {
 	before := s.listening
 	s.listening = next
+	s.httpsAt.Store(int64(next.httpsPort()))
 	var errs []error
 	for _, ln := range next.all() {
 		if !slices.Contains(before.all(), ln) {
@@ -217,13 +226,13 @@ func (d doors) leave(g *http1.Gate) {
 
 // notLive returns what cfg wants that a reload cannot change although its keys can.
 func (s *server) notLive(cfg config.Server) error {
-	if s.cfg.Certs.On() != cfg.Certs.On() {
-		return errors.New("tls: the addresses cannot become TLS, or cleartext, while the server runs: it has to be started again for it")
-	}
 	for _, text := range bind(cfg) {
 		if ln := find(s.leaving.listeners, text); ln != nil {
 			return fmt.Errorf("bind: %s was removed a moment ago, and is still being closed: try again", text)
 		}
+	}
+	if cfg.HTTP3.On && !s.cfg.HTTP3.On && len(s.leaving.quic) > 0 {
+		return errors.New("http3: it was turned off a moment ago, and its connections are still being closed: try again")
 	}
 	return nil
 }

@@ -162,6 +162,9 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 		return err
 	}
 	s.changeListeners()
+	if !before.cfg.Certs.On() {
+		s.trust()
+	}
 	return nil
 }
 

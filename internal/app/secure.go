@@ -12,6 +12,7 @@ import (
 	"rickhouse/internal/certs"
 	"rickhouse/internal/chain"
 	"rickhouse/internal/config"
+	"rickhouse/internal/exchange"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/loop"
 )
@@ -34,7 +35,7 @@ func (s *server) openCerts(cfg config.Server, at *listening) (certificates, erro
 		p.Protocols = []string{"h2", "http/1.1"}
 	}
 	for _, l := range at.listeners {
-		if a := l.Addr(); a.TLS {
+		if a := at.addr(l); a.TLS {
 			p.Hosts = append(p.Hosts, a.Host)
 			p.TLSPort = at.httpsPort()
 		}
@@ -56,11 +57,14 @@ func (s *server) openCerts(cfg config.Server, at *listening) (certificates, erro
 	return certificates{store, cfg.Certs, p}, err
 }
 
-// useCerts has handshakes go by other certificates from now on.
+// useCerts has handshakes go by other certificates from now on. Where there are none
+// any more, what has come by then still finds those of before.
 func (s *server) useCerts(next certificates) {
 	before := s.certs
 	s.certs = next
-	s.handshakes.Store(next.store)
+	if next.store != nil {
+		s.handshakes.Store(next.store)
+	}
 	if before.store != nil && before.store != next.store {
 		before.store.Close()
 	}
@@ -85,11 +89,8 @@ func dataFolder(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".local", "share", "rickhouse"), nil
 }
 
-// tlsParts is what the front needs of TLS, or nil.
+// tlsParts is what the fronts need of TLS.
 func (s *server) tlsParts() *http1.TLS {
-	if s.certs.store == nil {
-		return nil
-	}
 	now := s.handshakes.Load
 	secure := &tls.Config{
 		MinVersion: tls.VersionTLS12, // the store's own, which may be higher, holds
@@ -104,10 +105,11 @@ func (s *server) tlsParts() *http1.TLS {
 }
 
 // toHTTPS answers at redirect_http.
-func (s *server) toHTTPS() *chain.ToHTTPS {
-	return &chain.ToHTTPS{Port: s.httpsPort(), Challenge: func(host, path string) (string, bool) {
+func (s *server) toHTTPS(x *exchange.Exchange) {
+	to := chain.ToHTTPS{Port: int(s.httpsAt.Load()), Challenge: func(host, path string) (string, bool) {
 		return s.handshakes.Load().Challenge(host, path)
 	}}
+	to.Serve(x)
 }
 
 // trust says how to trust certificates of tls = "internal".

@@ -44,14 +44,16 @@ type server struct {
 	certs   certificates
 	// handshakes is what handshakes go by: the store of certs, for any goroutine.
 	handshakes atomic.Pointer[certs.Store]
-	store      *spool.Store
-	pool       *disk.Pool // what waits for disks; nil before it is needed
-	chains     *chain.Shared
-	settings   *settings // of now
-	front      *http1.Front
-	doors      []doors
-	http3      *http3.Front // nil without HTTP/3
-	forward    forwarder
+	// httpsAt is the port that redirect_http sends clients to.
+	httpsAt  atomic.Int64
+	store    *spool.Store
+	pool     *disk.Pool // what waits for disks; nil before it is needed
+	chains   *chain.Shared
+	settings *settings // of now
+	front    *http1.Front
+	doors    []doors
+	http3    *http3.Front // nil without HTTP/3
+	forward  forwarder
 
 	spawner *worker.Spawner // of applications; nil before there was one
 	roots   [2]string       // what the spawner's processes run: of this user, and of others
@@ -91,6 +93,7 @@ func (s *server) start() error {
 	if err := s.listenForward(); err != nil {
 		return err
 	}
+	s.httpsAt.Store(int64(s.httpsPort()))
 	certificates, err := s.openCerts(s.cfg, &s.listening)
 	if err != nil {
 		return err
@@ -140,7 +143,7 @@ func defaultLoops(processors int) int { return max(1, processors/4) }
 func (s *server) announce() {
 	b := telemetry.Banner{Version: s.env.Version, PID: os.Getpid(), Config: s.cfg.File}
 	for _, l := range s.listeners {
-		b.Addresses = append(b.Addresses, l.Addr().URL())
+		b.Addresses = append(b.Addresses, s.addr(l).URL())
 	}
 	if s.redirect != nil {
 		b.Redirect = s.redirect.Addr().URL()

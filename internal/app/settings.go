@@ -29,7 +29,7 @@ func newSettings(cfg config.Server) (*settings, error) {
 	if hsts := cfg.Certs.HSTS; hsts != "" {
 		extra = []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte(hsts)}}
 	}
-	s := &settings{http1: &http1.Settings{Settings: common, HTTP2: !cfg.HTTP2.Off, Extra: extra, HTTP3: cfg.HTTP3.On}}
+	s := &settings{http1: &http1.Settings{Settings: common, TLS: cfg.Certs.On(), HTTP2: !cfg.HTTP2.Off, Extra: extra, HTTP3: cfg.HTTP3.On}}
 	if s.http2, err = http2.NewSettings(common, cfg.HTTP2); err != nil {
 		return nil, err
 	}

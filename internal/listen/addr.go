@@ -27,7 +27,8 @@ type Addr struct {
 	// Gateway is the protocol of its connections where that is not HTTP: "uwsgi",
 	// "fastcgi" or "scgi".
 	Gateway string
-	// TLS says that connections speak TLS. Parse leaves that to who knows.
+	// TLS says that connections speak TLS, where the server does. Parse leaves that to
+	// who knows.
 	TLS bool
 	// Inherited says that FD is a listening socket of the process. A Listener
 	// tells by the other fields where that one listens.

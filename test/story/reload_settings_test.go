@@ -1,9 +1,15 @@
 package story
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/testkit"
 )
@@ -117,5 +123,104 @@ func TestReloadOfTheLogFormat(t *testing.T) {
 		if _, err := s.Log.Wait(c.line, 1, testkit.Patience); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TLS, HTTP/3 and what they have answers carry can be turned on and off: for new
+// connections, while those that are there stay as they are.
+func TestReloadOfTLS(t *testing.T) {
+	const bind, routes = "bind = [\"127.0.0.1:0\"]\n", "[[routes]]\nscheme = \"https\"\nrespond = \"secure\"\n[[routes]]\nrespond = \"clear\"\n"
+	dir := application(t, map[string]string{"rickhouse.toml": bind + routes})
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
+	// ask asks a client, whose connection stays, and returns the answer's content and
+	// what it says of TLS.
+	ask := func(client *http.Client, scheme string) string {
+		t.Helper()
+		res, err := client.Get(scheme + "://" + s.Addr() + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%s %s [%s]", res.Proto, text, strings.Join(res.Header["Strict-Transport-Security"], ","))
+	}
+	insecure := &tls.Config{InsecureSkipVerify: true}
+	fresh := func() *http.Client {
+		transport := &http.Transport{TLSClientConfig: insecure.Clone(), ForceAttemptHTTP2: true}
+		t.Cleanup(transport.CloseIdleConnections)
+		return &http.Client{Transport: transport, Timeout: testkit.Patience}
+	}
+	want := func(what string, client *http.Client, scheme, text string) {
+		t.Helper()
+		if got := ask(client, scheme); got != text {
+			t.Errorf("%s: got %q, want %q", what, got, text)
+		}
+	}
+	clear := fresh()
+	want("at first", clear, "http", "HTTP/1.1 clear []")
+	mustReload(t, dir, "tls = \"internal\"\nhttp2 = false\n"+bind+routes)
+	secure := fresh()
+	want("with TLS", secure, "https", "HTTP/1.1 secure []")
+	want("a connection in cleartext that was there", clear, "http", "HTTP/1.1 clear []")
+	mustReload(t, dir, "tls = \"internal\"\nhsts = \"max-age=1\"\nhttp3 = true\n"+bind+routes)
+	want("a connection by TLS that was there", secure, "https", "HTTP/1.1 secure [max-age=1]")
+	want("with HTTP/2", fresh(), "https", "HTTP/2.0 secure [max-age=1]")
+	overQUIC := func() *http.Client {
+		transport := &http3.Transport{TLSClientConfig: insecure.Clone()}
+		t.Cleanup(func() { _ = transport.Close() })
+		return &http.Client{Transport: transport, Timeout: testkit.Patience}
+	}
+	quic := overQUIC()
+	want("with HTTP/3", quic, "https", "HTTP/3.0 secure [max-age=1]")
+	mustReload(t, dir, "tls = \"internal\"\nhsts = \"max-age=2\"\nhttp3 = true\n"+bind+routes)
+	want("with another hsts over HTTP/3", quic, "https", "HTTP/3.0 secure [max-age=2]")
+	mustReload(t, dir, bind+routes)
+	want("without TLS", fresh(), "http", "HTTP/1.1 clear []")
+	want("a connection by TLS that was there", secure, "https", "HTTP/1.1 secure []")
+	// The connection over HTTP/3 is closed, and then its socket.
+	configure(t, dir, "tls = \"internal\"\nhttp3 = true\n"+bind+routes)
+	err := testkit.Until(testkit.Patience, func() (bool, string) {
+		code, out := reload(t, dir)
+		return code == 0, out
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("with HTTP/3 again", overQUIC(), "https", "HTTP/3.0 secure []")
+}
+
+// redirect_http follows the address that is TLS.
+func TestReloadOfTheRedirect(t *testing.T) {
+	config := func(bind string) string {
+		return "tls = \"internal\"\nbind = [\"" + bind + "\"]\nredirect_http = \"127.0.0.1:0\"\n[[routes]]\nrespond = \"secure\"\n"
+	}
+	dir := application(t, map[string]string{"rickhouse.toml": config("127.0.0.1:0")})
+	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
+	from := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(s.Log.String())
+	if from == "" {
+		t.Fatal("the server does not say where it redirects")
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: testkit.Patience}
+	var seen []string
+	for _, bind := range []string{"127.0.0.1:0", "localhost:0"} {
+		mustReload(t, dir, config(bind))
+		res, err := client.Get(from + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || string(text) != "secure" {
+			t.Errorf("%s: got %q, %v", bind, text, err)
+		}
+		seen = append(seen, res.Request.URL.String())
+	}
+	if seen[0] == seen[1] || !strings.HasPrefix(seen[1], "https://127.0.0.1:") {
+		t.Errorf("clients were sent to %q", seen)
 	}
 }

@@ -349,10 +349,6 @@ func TestReloadOfCertificates(t *testing.T) {
 	if got, err := fetch(client, "GET", "https://story/", nil); err != nil || got != "hello" {
 		t.Errorf("the connection that was there gives %q, %v", got, err)
 	}
-	configure(t, dir, strings.Replace(config("b.test"), "tls = \"internal\"", "tls = \"off\"", 1))
-	if code, out := reload(t, dir); code != 1 || !strings.Contains(out, "has to be started again") {
-		t.Errorf("without TLS: %d\n%s", code, out)
-	}
 }
 
 // Many reloads leave no descriptor, and no worker, behind.

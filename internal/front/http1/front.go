@@ -57,6 +57,9 @@ type Handoff = front.Handoff
 // Settings are what a Door goes by until it is given others. They do not change.
 type Settings struct {
 	*front.Settings
+	// TLS says that connections are TLS where the address is, by Parts.TLS; else all
+	// are in cleartext.
+	TLS bool
 	// HTTP2 says that connections may speak HTTP/2, where there is Parts.HTTP2.
 	HTTP2 bool
 	// Extra are fields for every answer that goes out by TLS and has none of that

@@ -63,12 +63,12 @@ func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, chang
 	for _, f := range change {
 		f(&p)
 	}
-	s := &server{Server: onloop.Listen(t, address, p.TLS != nil)}
+	s := &server{Server: onloop.Listen(t, address, p.Parts.TLS != nil)}
 	p.Observe = s.Observe
 	if p.Log == nil {
 		p.Log = s.Logger()
 	}
-	p.Settings.HTTP2 = p.Parts.HTTP2 != nil
+	p.Settings.TLS, p.Settings.HTTP2 = p.Parts.TLS != nil, p.Parts.HTTP2 != nil
 	s.front = New(p.Parts)
 	s.door = s.front.Door(s.Loop, p.Settings.made(t, cfg, p.spool))
 	if err := s.door.Serve(s.Listener); err != nil {

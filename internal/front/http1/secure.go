@@ -40,6 +40,7 @@ type entrance struct {
 
 func (d *Door) newEntrance(g *gate) *entrance {
 	a := g.addr
+	a.TLS = a.TLS && d.settings.TLS
 	e := &entrance{Origin: front.NewOrigin(a), gate: g, handler: g.handler, prior: !a.TLS}
 	if d.settings.Announces(a) {
 		e.announcers = &d.settings.Announcers

@@ -59,7 +59,7 @@ func startTLS(t *testing.T, cfg Config, h exchange.Handler, change ...func(*setu
 	server, client := credentials(t)
 	secure := func(p *setup) {
 		p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
-		p.TLS = &TLS{
+		p.Parts.TLS = &TLS{
 			TLSConfig: loop.TLSConfig{TLS: server, Handshakes: loop.NewHandshakes(2)},
 			Describe:  func(state tls.ConnectionState) []byte { return []byte(tls.VersionName(state.Version)) },
 		}
@@ -182,7 +182,7 @@ func TestCleartextOnTLSPort(t *testing.T) {
 func TestTLSHandoff(t *testing.T) {
 	got := make(chan Handoff, 1)
 	s, cfg := startTLS(t, Config{}, hello, func(p *setup) {
-		p.TLS.TLS.NextProtos = []string{"h2", "http/1.1"}
+		p.Parts.TLS.TLS.NextProtos = []string{"h2", "http/1.1"}
 		p.Parts.HTTP2 = func(_ *Door, h Handoff) {
 			h.Stream.SetHandler(nothing{})
 			got <- h

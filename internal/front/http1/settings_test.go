@@ -251,7 +251,7 @@ func TestExtraFieldsOfSettings(t *testing.T) {
 	there := s.dial().secure(cfg)
 	there.get(get("/"))
 	extra := []exchange.Field{{Name: []byte("Strict-Transport-Security"), Value: []byte("max-age=2")}}
-	s.use(Settings{Extra: extra, HTTP3: true}, Config{})
+	s.use(Settings{TLS: true, Extra: extra, HTTP3: true}, Config{})
 	alt := fmt.Sprintf(`h3=":%d"; ma=86400`, s.Listener.Addr().Port)
 	for _, c := range []*client{there, s.dial().secure(cfg)} {
 		h := c.get(get("/")).Header
@@ -262,7 +262,7 @@ func TestExtraFieldsOfSettings(t *testing.T) {
 			t.Errorf("Alt-Svc is %q, want %q", got, alt)
 		}
 	}
-	s.use(Settings{}, Config{})
+	s.use(Settings{TLS: true}, Config{})
 	if h := there.get(get("/")).Header; h.Get("Strict-Transport-Security") != "" || h.Get("Alt-Svc") != "" {
 		t.Errorf("got %v", h)
 	}
@@ -364,5 +364,31 @@ func TestAnnouncersOfOneListener(t *testing.T) {
 				t.Errorf("%s, not held: a header gives %v", address, res.Status)
 			}
 		}
+	}
+}
+
+// TLS can be had, or not, by new connections of an address that may be TLS.
+func TestTLSOfSettings(t *testing.T) {
+	s, cfg := startTLS(t, Config{}, handler(ends))
+	secure := s.dial().secure(cfg)
+	own := secure.get(get("/")).body
+	s.use(Settings{}, Config{})
+	clear := s.dial()
+	if got := clear.get(get("/")).body; got != s.own("http", clear) {
+		t.Errorf("in cleartext: got %q", got)
+	}
+	s.use(Settings{TLS: true}, Config{})
+	if got := clear.get(get("/")).body; got != s.own("http", clear) {
+		t.Errorf("a connection in cleartext that was there: got %q", got)
+	}
+	if got := secure.get(get("/")).body; got != own || !strings.HasPrefix(own, "https ") {
+		t.Errorf("a connection by TLS that was there: got %q, want %q", got, own)
+	}
+	if res := s.dial().get(get("/")); res.StatusCode != 400 {
+		t.Errorf("without TLS: got %v", res.Status)
+	}
+	c := s.dial()
+	if got := c.secure(cfg).get(get("/")).body; got != s.own("https", c) {
+		t.Errorf("by TLS again: got %q", got)
 	}
 }

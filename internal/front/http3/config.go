@@ -10,7 +10,7 @@ import (
 // Config is what a Front is told besides what every front end is told. The zero
 // value of a field means its default.
 type Config struct {
-	On             bool       `toml:"http3" default:"false" help:"Serve HTTP/3 as well, by UDP on the address and port of each listener with TLS, and say so by Alt-Svc."`
+	On             bool       `toml:"http3" reload:"live" default:"false" help:"Serve HTTP/3 as well, by UDP on the address and port of each listener with TLS, and say so by Alt-Svc."`
 	MaxConnections int        `toml:"http3_max_connections" reload:"live" default:"10000" help:"The most HTTP/3 connections at a time; more are refused."`
 	MaxStreams     int        `toml:"http3_max_streams" reload:"live" default:"100" help:"The most requests of an HTTP/3 connection at a time. One that was reset counts while the application is still at it."`
 	Window         units.Size `toml:"http3_window" reload:"live" default:"1MiB" help:"How much request content an HTTP/3 connection may have on its way or waiting for the application, of all its requests together."`
