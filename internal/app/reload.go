@@ -108,23 +108,11 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	r := &refusal{status: control.Refused}
-	for _, c := range changes {
-		if c.Restart {
-			r.details = append(r.details, c.String()+": the server has to be started again for it")
-		}
+	if err := s.changeable(cfg, changes); err != nil {
+		return err
 	}
-	if len(r.details) > 0 {
-		return r
-	}
-	if err := s.notLive(cfg); err != nil {
-		return refuse(err)
-	}
-	next, err := newSettings(cfg)
+	set, err := newSettings(cfg)
 	if err != nil {
-		return refuse(err)
-	}
-	if err := cfg.Spool.Try(); err != nil {
 		return refuse(err)
 	}
 	sockets, err := s.listen(cfg)
@@ -140,16 +128,42 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 	if err != nil {
 		s.discard(g)
 		sockets.closeBut(&s.listening)
-		if certificates.store != s.certs.store {
+		if certificates.store != nil && certificates.store != s.certs.store {
 			certificates.store.Close()
 		}
 		return err
 	}
-	before := s.now
-	s.cfg, s.settings = cfg, next
-	s.store.Use(cfg.Spool)
-	s.tele.Change(cfg.Telemetry)
+	s.settings = set
 	s.useCerts(certificates)
+	return s.turnTo(g, sockets)
+}
+
+// changeable is the refusal of what cannot be changed, or nil.
+func (s *server) changeable(cfg config.Server, changes []config.Change) error {
+	r := &refusal{status: control.Refused}
+	for _, c := range changes {
+		if c.Restart {
+			r.details = append(r.details, c.String()+": the server has to be started again for it")
+		}
+	}
+	if len(r.details) > 0 {
+		return r
+	}
+	if err := s.notLive(cfg); err != nil {
+		return refuse(err)
+	}
+	if err := cfg.Spool.Try(); err != nil {
+		return refuse(err)
+	}
+	return nil
+}
+
+// turnTo has g answer, at its sockets, and everything go by its configuration.
+func (s *server) turnTo(g *generation, sockets listening) error {
+	before := s.now
+	s.cfg = g.cfg
+	s.store.Use(s.cfg.Spool)
+	s.tele.Change(s.cfg.Telemetry)
 	s.use(g)
 	s.useSettings()
 	s.leave(before)
