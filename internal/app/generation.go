@@ -85,19 +85,27 @@ func (g *generation) app(name string) exchange.Handler {
 	return nil // config makes sure that there is one
 }
 
-// use has g answer from now on, on every lane. What answered before is retired
-// when nothing uses it any more.
+// use has g answer from now on, on every lane, and the fronts go by the settings of
+// now: each loop has both at once. What answered before is retired when nothing uses
+// it any more.
 func (s *server) use(g *generation) {
 	g.begin()
 	sg := supervise.NewGeneration(g.router, len(s.lanes)+1, s.useForward(g, func() {
 		s.events.post(event{kind: unused, generation: g})
 	}))
 	tasks := make([]func(), len(s.loops))
+	next := s.settings
 	for i := range s.loops {
-		tasks[i] = func() { s.lanes[i].Use(sg) }
+		tasks[i] = func() {
+			s.lanes[i].Use(sg)
+			s.useSettings(i, next)
+		}
 	}
 	s.onLoops(s.loops, tasks)
 	s.shared.Use(sg)
+	if s.http3 != nil {
+		s.http3.Use(next.http3)
+	}
 	s.now = g
 }
 

@@ -165,7 +165,6 @@ func (s *server) turnTo(g *generation, sockets listening) error {
 	s.store.Use(s.cfg.Spool)
 	s.tele.Change(s.cfg.Telemetry)
 	s.use(g)
-	s.useSettings()
 	s.leave(before)
 	for _, a := range g.apps {
 		if !before.has(a) {

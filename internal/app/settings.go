@@ -53,20 +53,13 @@ func forwardSettings(cfg config.Server) (*http1.Settings, error) {
 	return &http1.Settings{Settings: common}, err
 }
 
-// useSettings has the fronts go by the settings of now: each loop by itself.
-func (s *server) useSettings() {
-	next := s.settings
-	tasks := make([]func(), len(s.loops))
-	for i := range s.loops {
-		tasks[i] = func() {
-			s.doors[i].use(next)
-			if i < len(s.forward.doors) {
-				s.forward.doors[i].Use(next.forward)
-			}
-		}
+// useSettings has the doors of a loop, if there are any yet, go by next. It is
+// called there.
+func (s *server) useSettings(i int, next *settings) {
+	if i < len(s.doors) {
+		s.doors[i].use(next)
 	}
-	s.onLoops(s.loops, tasks)
-	if s.http3 != nil {
-		s.http3.Use(next.http3)
+	if i < len(s.forward.doors) {
+		s.forward.doors[i].Use(next.forward)
 	}
 }
