@@ -2,6 +2,7 @@ package cgi
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"rickhouse/internal/exchange"
@@ -29,6 +30,7 @@ type Writer struct {
 	Script   Script
 
 	name, value []byte
+	variables   []string          // of the fields of this request
 	names       map[string]string // of fields
 }
 
@@ -138,55 +140,35 @@ func splitHost(authority []byte) (host, port []byte) {
 
 // fields gives the fields: those of one name joined, as a variable comes once.
 func (w *Writer) fields(r *exchange.Request) {
+	w.variables = w.variables[:0]
 	for i := range r.Fields {
-		f := &r.Fields[i]
-		switch string(f.Name) {
+		w.variables = append(w.variables, w.variable(r.Fields[i].Name))
+	}
+	for i, name := range w.variables {
+		switch string(r.Fields[i].Name) {
 		case "content-type", "content-length", "proxy", "expect", "upgrade":
 			continue
 		}
-		if before(r.Fields[:i], f.Name) {
-			continue
+		if !slices.Contains(w.variables[:i], name) {
+			w.Add(name, w.join(r.Fields[i:], w.variables[i:]))
 		}
-		value := f.Value
-		if rest := r.Fields[i+1:]; before(rest, f.Name) {
-			value = w.join(f, rest)
-		}
-		w.Add(w.variable(f.Name), value)
 	}
 }
 
-// before reports whether there is a field that has the same variable as name.
-func before(fields []exchange.Field, name []byte) bool {
-	for i := range fields {
-		if same(fields[i].Name, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// same reports whether two names, in lower case, are those of one variable.
-func same(a, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i, c := range a {
-		if c != b[i] && (c != '-' && c != '_' || b[i] != '-' && b[i] != '_') {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *Writer) join(f *exchange.Field, rest []exchange.Field) []byte {
+// join returns the value of the first of fields, with those of the others that have
+// its variable behind it.
+func (w *Writer) join(fields []exchange.Field, variables []string) []byte {
 	separator := ", "
-	if string(f.Name) == "cookie" {
+	if string(fields[0].Name) == "cookie" {
 		separator = "; "
 	}
-	w.value = append(w.value[:0], f.Value...)
-	for i := range rest {
-		if same(rest[i].Name, f.Name) {
-			w.value = append(append(w.value, separator...), rest[i].Value...)
+	if !slices.Contains(variables[1:], variables[0]) {
+		return fields[0].Value
+	}
+	w.value = append(w.value[:0], fields[0].Value...)
+	for i := 1; i < len(fields); i++ {
+		if variables[i] == variables[0] {
+			w.value = append(append(w.value, separator...), fields[i].Value...)
 		}
 	}
 	return w.value
