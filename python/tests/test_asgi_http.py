@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import noted
 from front import Front
-from link_frames import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer
+from link_frames import A_ABORT, ABORT, DONE, END, TAKES_TRAILERS, Answer, frame
 
 Start = Callable[..., Front]
 
@@ -137,6 +137,20 @@ def test_a_content_file_that_is_too_short(asgi: Front) -> None:
         file.flush()
         answer = asgi.finish(asgi.request_file("POST", "/echo", file.fileno(), 100_000))
     assert answer.aborted == "OSError: the content of the request ends too soon"
+
+
+def test_small_pieces_are_put_together(asgi: Front, tmp_path: Path) -> None:
+    """A client that sends octet by octet does not have the worker keep an object for each."""
+    answer = asgi.request_stream("POST", "/reads_later", query=str(tmp_path / "go"))
+    octets = bytes(i % 251 for i in range(20000))
+    asgi.send(b"".join(frame(3, 0, answer.slot, answer.gen, octets[i : i + 1]) for i in range(len(octets))))
+    answer.sent_octets += len(octets)
+    asgi.data(answer, b"", END)
+    asgi.get("/hello")  # what was sent before it has come
+    (tmp_path / "go").touch()
+    messages, _, body = asgi.finish(answer).body.partition(b" ")
+    assert body == octets
+    assert int(messages) <= len(octets) // 4096 + 1
 
 
 def test_streamed_content_comes_as_it_arrives(asgi: Front) -> None:

@@ -9,6 +9,7 @@ from front import Front
 from link_frames import A_WINDOW, frame
 
 CONTENT_CREDIT = 64 << 10
+PIECE = 4 << 10  # is not put together with what follows
 
 
 def test_a_task_that_is_left_behind(asgi: Front, tmp_path: Path) -> None:
@@ -34,9 +35,9 @@ def test_a_receiver_that_is_left_behind(asgi: Front) -> None:
     asgi.get("/log")
     answer = asgi.request_stream("POST", "/leaves_a_receiver")
     asgi.until(lambda: (A_WINDOW, 0) in answer.frames)
-    rest = b"x" * (CONTENT_CREDIT - 1)
-    answer.sent_octets += 1 + len(rest)
-    asgi.send(frame(3, 0, answer.slot, answer.gen, b"x") + frame(3, 0, answer.slot, answer.gen, rest))
+    pieces = [b"x" * PIECE, b"x" * (CONTENT_CREDIT // 2)]
+    answer.sent_octets += sum(map(len, pieces))
+    asgi.send(b"".join(frame(3, 0, answer.slot, answer.gen, piece) for piece in pieces))
     assert asgi.finish(answer).body == b"enough"
     seen = b""
 

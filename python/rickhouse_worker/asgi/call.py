@@ -16,6 +16,9 @@ from .waiters import Waiters
 if TYPE_CHECKING:
     from .link import Link
 
+# A smaller piece takes up the next one: a client may send octet by octet, and each piece is an object.
+_SMALL = 4 << 10
+
 
 class CallBase:
     """A request from its REQUEST frame to its DONE, for either twin."""
@@ -28,7 +31,7 @@ class CallBase:
     flags: int  # of the REQUEST
     credit: int  # octets that may be sent
     owed: int  # octets that were taken and not given back
-    pieces: deque[Frame] | None  # of content, not taken yet
+    pieces: deque[bytes] | None  # of content, not taken yet
     complete: bool  # no more content will come
     cut: bool  # the rest of the content will not come
     left: bool  # the client has stopped sending and may be gone: the answer is still taken
@@ -62,10 +65,13 @@ class CallBase:
         self.wake()
 
     def _data(self, frame: Frame) -> None:
-        if self.pieces is None:
+        pieces = self.pieces
+        if pieces is None:
             return  # the content was complete
-        if frame.payload:
-            self.pieces.append(frame)
+        if pieces and len(pieces[-1]) < _SMALL:
+            pieces[-1] += frame.payload
+        elif frame.payload:
+            pieces.append(frame.payload)
         self.complete = self.complete or bool(frame.flags & frames.END)
         self.cut = self.cut or bool(frame.flags & frames.ABORT)
 

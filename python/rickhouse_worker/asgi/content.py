@@ -111,7 +111,7 @@ class Stream:
                     frames.ANSWER_WINDOW, 0, frames.pack_u32(0)
                 )  # the front may answer Expect: 100-continue
             await call.change()
-        piece = self._pieces.popleft().payload
+        piece = self._pieces.popleft()
         more = bool(self._pieces) or not call.complete
         if more:
             call.give_back(len(piece))

@@ -452,6 +452,14 @@ left: list = []
 
 
 @path
+async def reads_later(scope, receive, send):
+    while not os.path.exists(argument(scope)):
+        await asyncio.sleep(0.01)
+    body, messages = await read(receive)
+    await answer(send, b"%d %b" % (len(messages), body))
+
+
+@path
 async def leaves_a_receiver(scope, receive, send):
     async def more():
         history.append((await receive())["type"])
