@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/front/gateway"
 	"rickhouse/internal/front/http1"
 	"rickhouse/internal/front/http2"
@@ -33,9 +34,8 @@ func (s *server) open() error {
 // makeDoors makes the fronts and their doors. HTTP/1 accepts connections and hands
 // those of HTTP/2 to the door of the same loop.
 func (s *server) makeDoors() {
-	parts := http1.Parts{Log: s.log, Store: s.store, Disk: s.filePool(), TLS: s.tlsParts(), Observe: s.observe()}
-	multiplexed := http2.New(http2.Parts{Log: parts.Log, Store: parts.Store, Disk: parts.Disk, Observe: parts.Observe})
-	behind := gateway.New(gateway.Parts{Log: parts.Log, Store: parts.Store, Disk: parts.Disk, Observe: parts.Observe})
+	parts := http1.Parts{Parts: s.parts(s.observe()), TLS: s.tlsParts()}
+	multiplexed, behind := http2.New(parts.Parts), gateway.New(parts.Parts)
 	beside := map[*http1.Door]doors{} // does not change once connections come
 	parts.HTTP2 = func(d *http1.Door, h http1.Handoff) { beside[d].http2.Serve(h) }
 	parts.Gateway = func(d *http1.Door, h http1.Handoff) { beside[d].gateway.Serve(h) }
@@ -65,6 +65,11 @@ func (d doors) use(s *settings) {
 
 // evict closes a connection that is idle, of those that HTTP/1 has handed over.
 func (d doors) evict() bool { return d.http2.Evict() || d.gateway.Evict() }
+
+// parts are what every front works with that tells observe of its Exchanges.
+func (s *server) parts(observe func(*exchange.Exchange)) front.Parts {
+	return front.Parts{Log: s.log, Store: s.store, Disk: s.filePool(), Observe: observe}
+}
 
 // observe returns what is told of every Exchange that is over.
 func (s *server) observe() func(*exchange.Exchange) {

@@ -100,7 +100,7 @@ func (s *server) openForward() error {
 	if len(f.listeners) == 0 {
 		return nil
 	}
-	f.front = http1.New(http1.Parts{Log: s.log, Store: s.store, Disk: s.filePool(), Observe: (*exchange.Exchange).Release})
+	f.front = http1.New(http1.Parts{Parts: s.parts((*exchange.Exchange).Release)})
 	f.doors = make([]*http1.Door, len(s.loops))
 	errs := make([]error, len(s.loops))
 	tasks := make([]func(), len(s.loops))

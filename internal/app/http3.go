@@ -62,10 +62,8 @@ func (s *server) makeHTTP3() (err error) {
 	// quic-go says by the standard log that the system keeps UDP buffers small.
 	slog.SetDefault(s.log)
 	t := s.tlsParts()
-	parts := http3.Parts{
-		Handler: s.shared, TLS: t.TLS, Describe: t.Describe, Log: s.log, Store: s.store,
-		Observe: s.observe(),
-	}
+	parts := http3.Parts{Parts: s.parts(s.observe()), TLS: t.TLS, Describe: t.Describe}
+	parts.Handler = s.shared
 	if s.http3, err = http3.New(s.settings.http3, parts); err != nil {
 		return fmt.Errorf("serve HTTP/3: %w", err)
 	}

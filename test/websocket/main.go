@@ -66,9 +66,10 @@ func start(bind string, cfg websocket.Config, opened func(*echo)) (*server, erro
 	if err != nil {
 		return nil, err
 	}
+	parts := front.Parts{Handler: s, Log: log}
 	var streams *http2.Door
 	f := http1.New(http1.Parts{
-		Handler: s, Log: log,
+		Parts: parts,
 		HTTP2: func(_ *http1.Door, h http1.Handoff) { streams.Serve(h) },
 	})
 	if s.loop, err = loop.New(loop.Config{}); err != nil {
@@ -78,7 +79,7 @@ func start(bind string, cfg websocket.Config, opened func(*echo)) (*server, erro
 		return nil, err
 	}
 	s.door = f.Door(s.loop, &http1.Settings{Settings: common, HTTP2: true})
-	streams = http2.New(http2.Parts{Handler: s, Log: log}).Door(s.loop, own)
+	streams = http2.New(parts).Door(s.loop, own)
 	return s, s.door.Serve(s.ln)
 }
 

@@ -136,7 +136,7 @@ func TestBackpressure(t *testing.T) {
 		t.Cleanup(func() { _ = store.Close() })
 		for _, spooled := range []bool{true, false} {
 			h := testkit.NewHeld()
-			s := start(t, protocol, settings{unix: true, spool: spool.Config{Memory: 8 * units.KiB, MaxAnswer: units.MiB}, parts: func(p *Parts) {
+			s := start(t, protocol, settings{unix: true, spool: spool.Config{Memory: 8 * units.KiB, MaxAnswer: units.MiB}, parts: func(p *front.Parts) {
 				if spooled {
 					p.Store = store
 				}

@@ -2,14 +2,10 @@ package gateway
 
 import (
 	"errors"
-	"log/slog"
 	"net/netip"
 
-	"rickhouse/internal/disk"
-	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
-	"rickhouse/internal/spool"
 	"rickhouse/internal/units"
 )
 
@@ -22,23 +18,6 @@ type Config struct {
 // Validate reports every mistake in c, each as "key: what is wrong".
 func (c Config) Validate() error {
 	return errors.Join(units.CheckNetworks("gateway_peers", c.Peers, false)...)
-}
-
-// Parts are what a Front works with.
-type Parts struct {
-	// Handler answers the Exchanges of connections that are handed over without one.
-	Handler exchange.Handler
-	// Log gets a line for each peer or request that breaks a rule.
-	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none.
-	Store *spool.Store
-	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
-	Disk *disk.Pool
-	// Observe, if not nil, is called once for every Exchange, on its Loop, when
-	// its answer is with the kernel or cut, while its Request is still valid. It
-	// is called as well for what was refused before any Handler saw it; then the
-	// Request holds as much as was understood.
-	Observe func(x *exchange.Exchange)
 }
 
 // Settings are what a Door goes by until it is given others. They do not change.
@@ -78,10 +57,10 @@ func (s *Settings) trusts(a netip.Addr) bool {
 }
 
 // Front serves the three protocols. It is safe for concurrent use.
-type Front struct{ parts Parts }
+type Front struct{ parts front.Parts }
 
 // New makes a Front.
-func New(p Parts) *Front { return &Front{parts: p} }
+func New(p front.Parts) *Front { return &Front{parts: p} }
 
 // Door makes the Front's part on one Loop, which goes by s; there is one for each.
 // It may be called before the Loop runs, or on it.

@@ -19,7 +19,7 @@ import (
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, h exchange.Handler, observe func(x *exchange.Exchange)) *Door {
 	t.Helper()
-	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler), Observe: observe})
+	f := New(front.Parts{Handler: h, Log: slog.New(slog.DiscardHandler), Observe: observe})
 	return f.Door(onloop.Idle(t), settings{common: front.Config{MaxBody: 1000}}.made(t))
 }
 

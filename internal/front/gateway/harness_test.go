@@ -49,7 +49,7 @@ type settings struct {
 	common front.Config
 	own    Config
 	spool  spool.Config
-	parts  func(*Parts)
+	parts  func(*front.Parts)
 	unix   bool
 	remote string
 }
@@ -79,7 +79,7 @@ func start(t *testing.T, protocol string, cfg settings, h exchange.Handler) *ser
 	if cfg.remote != "" {
 		s.remote = netip.MustParseAddrPort(cfg.remote)
 	}
-	p := Parts{Handler: h, Log: s.Logger(), Observe: s.Observe}
+	p := front.Parts{Handler: h, Log: s.Logger(), Observe: s.Observe}
 	if cfg.parts != nil {
 		cfg.parts(&p)
 	}

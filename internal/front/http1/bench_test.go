@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/listen"
 	"rickhouse/internal/loop"
 	"rickhouse/internal/spool"
@@ -17,7 +18,7 @@ import (
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg Config, h exchange.Handler) *Door {
 	t.Helper()
-	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
+	f := New(Parts{Parts: front.Parts{Handler: h, Log: slog.New(slog.DiscardHandler)}})
 	return f.Door(onloop.Idle(t), Settings{}.made(t, cfg, spool.Config{}))
 }
 

@@ -1,31 +1,16 @@
 package http1
 
 import (
-	"log/slog"
 	"sync/atomic"
 
-	"rickhouse/internal/disk"
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
-	"rickhouse/internal/spool"
 )
 
 // Parts are what a Front works with.
 type Parts struct {
-	// Handler answers every Exchange.
-	Handler exchange.Handler
-	// Log gets a line for each client that breaks a rule.
-	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none.
-	Store *spool.Store
-	// Disk reads what of files is not in memory; nil to wait for it on the Loops.
-	Disk *disk.Pool
-	// Observe, if not nil, is called once for every Exchange, on its Loop, when
-	// its answer is with the kernel or cut, while its Request is still valid. It
-	// is called as well for what was refused before any Handler saw it; then the
-	// Request holds as much as was understood.
-	Observe func(x *exchange.Exchange)
+	front.Parts
 	// HTTP2, if not nil, is given each connection that speaks HTTP/2: one whose
 	// first octets are the preface (RFC 9113 §3.3), or whose TLS handshake chose
 	// it. The connection counts until h.Closed is called.

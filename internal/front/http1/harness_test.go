@@ -59,7 +59,7 @@ func startUnix(t *testing.T, cfg Config, h exchange.Handler) *server {
 
 func startOn(t *testing.T, address string, cfg Config, h exchange.Handler, change ...func(*setup)) *server {
 	t.Helper()
-	p := setup{Parts: Parts{Handler: h}}
+	p := setup{Parts: Parts{Parts: front.Parts{Handler: h}}}
 	for _, f := range change {
 		f(&p)
 	}

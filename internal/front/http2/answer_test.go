@@ -199,7 +199,7 @@ func TestFiles(t *testing.T) {
 				reads++
 				return !c.cold
 			}
-			s := start(t, settings{}, h, func(p *Parts) { p.Disk = pool })
+			s := start(t, settings{}, h, func(p *front.Parts) { p.Disk = pool })
 			r := s.dial()
 			r.get(1, "/")
 			x := testkit.Wait(t, h.Began, "a request")
@@ -310,7 +310,7 @@ func TestSpool(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	f := testkit.NewHeld()
-	s := start(t, settings{spool: cfg}, f, func(p *Parts) { p.Store = store })
+	s := start(t, settings{spool: cfg}, f, func(p *front.Parts) { p.Store = store })
 	drained := 0
 	f.OnDrained = func(_ *exchange.Exchange, n int) { drained += n }
 	r := s.dial()

@@ -21,7 +21,7 @@ import (
 // fakeDoor is a Door on a Loop that does not run.
 func fakeDoor(t testing.TB, cfg settings, h exchange.Handler) *Door {
 	t.Helper()
-	f := New(Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
+	f := New(front.Parts{Handler: h, Log: slog.New(slog.DiscardHandler)})
 	return f.Door(onloop.Idle(t), cfg.made(t))
 }
 

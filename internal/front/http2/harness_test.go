@@ -52,10 +52,10 @@ func (cfg settings) made(t testing.TB) *Settings {
 }
 
 // start serves h on a free port; change, if not nil, changes the Parts.
-func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*Parts)) *server {
+func start(t *testing.T, cfg settings, h exchange.Handler, change ...func(*front.Parts)) *server {
 	t.Helper()
 	s := &server{Server: onloop.Listen(t, "127.0.0.1:0", false)}
-	p := Parts{Handler: h, Log: s.Logger(), Observe: s.Observe}
+	p := front.Parts{Handler: h, Log: s.Logger(), Observe: s.Observe}
 	for _, f := range change {
 		f(&p)
 	}

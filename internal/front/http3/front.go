@@ -3,7 +3,6 @@ package http3
 import (
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,28 +10,19 @@ import (
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	"rickhouse/internal/loop"
-	"rickhouse/internal/spool"
 )
 
 // Parts are what a Front works with.
 type Parts struct {
-	// Handler answers every Exchange. Serve is called on the goroutine of the
-	// request, which is the Exchange's Executor.
-	Handler exchange.Handler
+	// Serve of its Handler is called on the goroutine of the request, which is the
+	// Exchange's Executor. No Disk is needed.
+	front.Parts
 	// TLS says which certificates are shown and whom to believe. Its NextProtos
 	// and versions are set here: HTTP/3 is "h3" over TLS 1.3.
 	TLS *tls.Config
 	// Describe returns what applications are told of a connection's TLS, as
 	// exchange.Request has it; nil tells nothing.
 	Describe func(tls.ConnectionState) []byte
-	// Log gets a line for each client that breaks a rule.
-	Log *slog.Logger
-	// Store takes what slow clients have not taken; nil for none.
-	Store *spool.Store
-	// Observe, if not nil, is called once for every Exchange, on its Executor,
-	// when its answer is with quic-go or cut, while its Request is still valid.
-	// It is called as well for what was refused before any Handler saw it.
-	Observe func(x *exchange.Exchange)
 }
 
 // Settings are what a Front goes by until it is given others. They do not change.

@@ -94,8 +94,8 @@ func start(t *testing.T, h exchange.Handler, change ...func(*settings)) *server 
 	cert, roots := certificate(t)
 	s.roots = roots
 	c := settings{parts: Parts{
-		Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe,
-		TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+		Parts: front.Parts{Handler: h, Log: slog.New(slog.NewTextHandler(&s.Log, nil)), Observe: s.Observe},
+		TLS:   &tls.Config{Certificates: []tls.Certificate{cert}},
 	}}
 	for _, f := range change {
 		f(&c)

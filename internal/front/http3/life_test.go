@@ -14,6 +14,7 @@ import (
 	h3 "github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/exchange"
+	"rickhouse/internal/front"
 	"rickhouse/internal/testkit"
 )
 
@@ -232,7 +233,7 @@ func TestTunnel(t *testing.T) {
 }
 
 func TestNeedsTLS(t *testing.T) {
-	if _, err := New(settings{}.made(t), Parts{Handler: hello, Log: slog.Default()}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
+	if _, err := New(settings{}.made(t), Parts{Parts: front.Parts{Handler: hello, Log: slog.Default()}}); err == nil || !strings.Contains(err.Error(), "needs TLS") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -100,10 +100,11 @@ func (d *Door) Open(h exchange.Handler, cfg front.Config, path string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	multiplexed := http2.New(http2.Parts{Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe})
+	parts := front.Parts{Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe}
+	multiplexed := http2.New(parts)
 	beside := map[*http1.Door]*http2.Door{} // does not change once connections come
 	f := http1.New(http1.Parts{
-		Handler: h, Log: d.Logger, Store: d.Store, Observe: d.Observe,
+		Parts: parts,
 		HTTP2: func(door *http1.Door, off http1.Handoff) { beside[door].Serve(off) },
 	})
 	for _, l := range d.Loops {
