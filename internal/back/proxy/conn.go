@@ -33,7 +33,6 @@ type conn struct {
 	timer loop.Timer
 	retry loop.Timer // of connect
 
-	timerAt int64 // when timer is set to
 	begun   int64 // when connecting began
 	since   int64 // the last progress
 	state   connState
@@ -395,15 +394,8 @@ func (c *conn) deadline() int64 {
 	return 0 // it is the client that has to send
 }
 
-// arm sets the timer if the next deadline comes before it. A timer that comes too
-// early is set again then: that is cheaper than to move it each time.
-func (c *conn) arm() {
-	at := c.deadline()
-	if at != 0 && (!c.timer.Active() || at < c.timerAt) {
-		c.timerAt = at
-		c.sh.l.SetTimer(&c.timer, at)
-	}
-}
+// arm has the timer come at the next deadline, or before.
+func (c *conn) arm() { c.sh.l.Hasten(&c.timer, c.deadline()) }
 
 // maxNote is how much of what an upstream says is logged, in octets.
 const maxNote = 4 << 10
