@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,23 +43,16 @@ type Config struct {
 // WithDefaults returns c with its zero fields replaced, MaxConnections apart,
 // which depends on the process.
 func (c Config) WithDefaults() Config {
-	set(&c.MaxLine, 8*units.KiB)
-	set(&c.MaxFields, 100)
-	set(&c.MaxHead, 32*units.KiB)
-	set(&c.MaxBody, 100*units.MiB)
-	set(&c.HeaderTimeout, 10*time.Second)
-	set(&c.IdleTimeout, 75*time.Second)
-	set(&c.MinRate, 500)
-	set(&c.MinRateGrace, 5*time.Second)
-	set(&c.ServerHeader, "rickhouse")
+	c.MaxLine = cmp.Or(c.MaxLine, 8*units.KiB)
+	c.MaxFields = cmp.Or(c.MaxFields, 100)
+	c.MaxHead = cmp.Or(c.MaxHead, 32*units.KiB)
+	c.MaxBody = cmp.Or(c.MaxBody, 100*units.MiB)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 10*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
+	c.MinRate = cmp.Or(c.MinRate, 500)
+	c.MinRateGrace = cmp.Or(c.MinRateGrace, 5*time.Second)
+	c.ServerHeader = cmp.Or(c.ServerHeader, "rickhouse")
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // The bounds of what one head may be told to be.

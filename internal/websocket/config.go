@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -20,18 +21,11 @@ type Config struct {
 
 // WithDefaults returns c with its zero fields replaced.
 func (c Config) WithDefaults() Config {
-	set(&c.MaxSize, 16*units.MiB)
-	set(&c.PingInterval, 20*time.Second)
-	set(&c.PingTimeout, 20*time.Second)
-	set(&c.CloseTimeout, 10*time.Second)
+	c.MaxSize = cmp.Or(c.MaxSize, 16*units.MiB)
+	c.PingInterval = cmp.Or(c.PingInterval, 20*time.Second)
+	c.PingTimeout = cmp.Or(c.PingTimeout, 20*time.Second)
+	c.CloseTimeout = cmp.Or(c.CloseTimeout, 10*time.Second)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Validate reports every mistake in c, each as "key: what is wrong".

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -57,20 +58,13 @@ func (c Config) WithDefaults() Config {
 	if len(c.Clients) == 0 {
 		c.Clients = []string{"127.0.0.0/8", "::1", units.Unix}
 	}
-	set(&c.Realm, "proxy")
-	set(&c.ConnectTimeout, 10*time.Second)
-	set(&c.IdleTimeout, 5*time.Minute)
-	set(&c.MaxTunnels, 1000)
-	set(&c.MaxTunnelsPerClient, 100)
-	set(&c.Log, logAll)
+	c.Realm = cmp.Or(c.Realm, "proxy")
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 5*time.Minute)
+	c.MaxTunnels = cmp.Or(c.MaxTunnels, 1000)
+	c.MaxTunnelsPerClient = cmp.Or(c.MaxTunnelsPerClient, 100)
+	c.Log = cmp.Or(c.Log, logAll)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Validate reports every mistake in c, its Roles apart, each as "key: what is

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -78,39 +79,32 @@ type Config struct {
 
 // WithDefaults returns c with its zero fields replaced.
 func (c Config) WithDefaults() Config {
-	set(&c.Balance, "round_robin")
-	set(&c.HashBy, "address")
-	set(&c.Path, "normalized")
-	set(&c.Forwarded, "x-forwarded")
-	set(&c.Via, "rickhouse")
-	set(&c.ConnectTimeout, 5*time.Second)
-	set(&c.AnswerTimeout, time.Minute)
-	set(&c.StallTimeout, time.Minute)
-	set(&c.TunnelTimeout, time.Hour)
-	set(&c.Keepalive, 64)
-	set(&c.KeepaliveTimeout, time.Minute)
-	set(&c.Queue, 1000)
-	set(&c.QueueTimeout, 10*time.Second)
-	set(&c.Retries, 2)
-	set(&c.RetryBudget, 0.2)
-	set(&c.MaxFails, 3)
-	set(&c.EjectTime, 10*time.Second)
-	set(&c.HealthStatus, "200-399")
-	set(&c.HealthInterval, 5*time.Second)
-	set(&c.HealthTimeout, 2*time.Second)
-	set(&c.HealthFall, 3)
-	set(&c.HealthRise, 2)
-	set(&c.ScriptIndex, "index.php")
-	set(&c.ScriptExtension, ".php")
-	set(&c.ResolveInterval, 10*time.Second)
+	c.Balance = cmp.Or(c.Balance, "round_robin")
+	c.HashBy = cmp.Or(c.HashBy, "address")
+	c.Path = cmp.Or(c.Path, "normalized")
+	c.Forwarded = cmp.Or(c.Forwarded, "x-forwarded")
+	c.Via = cmp.Or(c.Via, "rickhouse")
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 5*time.Second)
+	c.AnswerTimeout = cmp.Or(c.AnswerTimeout, time.Minute)
+	c.StallTimeout = cmp.Or(c.StallTimeout, time.Minute)
+	c.TunnelTimeout = cmp.Or(c.TunnelTimeout, time.Hour)
+	c.Keepalive = cmp.Or(c.Keepalive, 64)
+	c.KeepaliveTimeout = cmp.Or(c.KeepaliveTimeout, time.Minute)
+	c.Queue = cmp.Or(c.Queue, 1000)
+	c.QueueTimeout = cmp.Or(c.QueueTimeout, 10*time.Second)
+	c.Retries = cmp.Or(c.Retries, 2)
+	c.RetryBudget = cmp.Or(c.RetryBudget, 0.2)
+	c.MaxFails = cmp.Or(c.MaxFails, 3)
+	c.EjectTime = cmp.Or(c.EjectTime, 10*time.Second)
+	c.HealthStatus = cmp.Or(c.HealthStatus, "200-399")
+	c.HealthInterval = cmp.Or(c.HealthInterval, 5*time.Second)
+	c.HealthTimeout = cmp.Or(c.HealthTimeout, 2*time.Second)
+	c.HealthFall = cmp.Or(c.HealthFall, 3)
+	c.HealthRise = cmp.Or(c.HealthRise, 2)
+	c.ScriptIndex = cmp.Or(c.ScriptIndex, "index.php")
+	c.ScriptExtension = cmp.Or(c.ScriptExtension, ".php")
+	c.ResolveInterval = cmp.Or(c.ResolveInterval, 10*time.Second)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // On reports whether there are upstreams.

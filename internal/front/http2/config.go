@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -24,19 +25,12 @@ const period = int64(10 * time.Second)
 
 // WithDefaults returns c with its zero fields replaced.
 func (c Config) WithDefaults() Config {
-	set(&c.MaxStreams, 100)
-	set(&c.Window, units.MiB)
-	set(&c.MaxContinuations, 16)
-	set(&c.MaxResets, 200)
-	set(&c.MaxControls, 1000)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 100)
+	c.Window = cmp.Or(c.Window, units.MiB)
+	c.MaxContinuations = cmp.Or(c.MaxContinuations, 16)
+	c.MaxResets = cmp.Or(c.MaxResets, 200)
+	c.MaxControls = cmp.Or(c.MaxControls, 1000)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Validate reports every mistake in c, each as "key: what is wrong".

@@ -1,6 +1,7 @@
 package http3
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -19,18 +20,11 @@ type Config struct {
 
 // WithDefaults returns c with its zero fields replaced.
 func (c Config) WithDefaults() Config {
-	set(&c.MaxConnections, 10000)
-	set(&c.MaxStreams, 100)
-	set(&c.Window, units.MiB)
-	set(&c.MaxResets, 200)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 10000)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 100)
+	c.Window = cmp.Or(c.Window, units.MiB)
+	c.MaxResets = cmp.Or(c.MaxResets, 200)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Validate reports every mistake in c, each as "key: what is wrong".
