@@ -13,7 +13,7 @@ import (
 func (s *server) openProxy(g *generation, c config.Route, r *route.Route) error {
 	at := identity(c.Config)
 	v, err := s.part(g, at, named[proxy.Config]{c.Proxy, contentsOf(c.Proxy.Files())}, func() (*part, error) {
-		parts := proxy.Parts{Loops: s.loops, Log: s.log, Store: s.store, Memory: int(s.cfg.Spool.WithDefaults().Memory)}
+		parts := proxy.Parts{Loops: s.loops, Log: s.log, Store: s.store}
 		if s.now != nil {
 			parts.Before = s.now.proxies[at]
 		}

@@ -41,6 +41,7 @@ type call struct {
 
 	kept      []byte // all content so far, while keeping
 	total     int64  // octets of content that have come
+	memory    int64  // of these that stay in memory where all is taken in first
 	granted   int64  // octets that were asked for
 	owed      int    // octets that were sent on and not asked for anew
 	undrained int    // octets of the answer that are with the client's side

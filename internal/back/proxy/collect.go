@@ -23,7 +23,8 @@ func (p *Proxy) collects(x *exchange.Exchange) bool {
 func (w *call) collect() {
 	w.collecting, w.whole = true, true
 	length := w.x.Request.ContentLength
-	if length < 0 || length > int64(w.sh.p.memory) {
+	w.memory = min(w.sh.p.store.Memory(), maxReplay)
+	if length < 0 || length > w.memory {
 		length = collectAhead
 	}
 	w.granted = length
@@ -32,11 +33,10 @@ func (w *call) collect() {
 
 // collected takes the next piece of content.
 func (w *call) collected(x *exchange.Exchange, p []byte) {
-	memory := w.sh.p.memory
 	w.total += int64(len(p))
-	if w.file == nil && w.total <= int64(memory) {
+	if w.file == nil && w.total <= w.memory {
 		w.kept = append(w.kept, p...)
-		if x.Request.ContentLength < 0 || x.Request.ContentLength > int64(memory) {
+		if x.Request.ContentLength < 0 || x.Request.ContentLength > w.memory {
 			x.Demand(len(p))
 		}
 		return

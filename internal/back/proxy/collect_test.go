@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"rickhouse/internal/spool"
+	"rickhouse/internal/testkit"
 	"rickhouse/internal/testkit/door"
 )
 
@@ -32,13 +33,33 @@ func startSpooling(t *testing.T, cfg Config) *env {
 	})
 	e := &env{t: t, Door: door.Loops(t, 1)}
 	e.Store = store
-	e.proxy, err = New(cfg, Parts{Loops: e.Loops, Log: e.Logger, Store: store, Memory: 64 << 10})
+	e.proxy, err = New(cfg, Parts{Loops: e.Loops, Log: e.Logger, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.proxy.Begin()
 	e.Open(e.proxy, frontConfig(), "")
 	return e
+}
+
+// TestBufferedRequestsByOtherSettings: what stays in memory is what the Store says when a
+// request comes.
+func TestBufferedRequestsByOtherSettings(t *testing.T) {
+	f := unixFake(t, func(c *peerConn) {
+		for r, body := c.request(); r != nil; r, body = c.request() {
+			c.write(ok(body))
+		}
+	})
+	e := startSpooling(t, Config{Upstreams: []string{f.url}, BufferRequests: true})
+	e.Store.Use(spool.Config{Directory: t.TempDir(), Memory: 10})
+	c := e.client().send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n01234567890")
+	err := testkit.Until(testkit.Patience, func() (bool, string) { return e.Store.Used() > 0, "nothing is in the spool" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.send("123456789").read("GET").body; got != "01234567890123456789" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // TestBufferedRequests: the upstream is asked once the content is there, and told its

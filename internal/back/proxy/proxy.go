@@ -25,10 +25,9 @@ type Parts struct {
 	// is known of an address, and connections that can be used, pass to this one; so do
 	// answers of DNS. It is not closed yet.
 	Before *Proxy
-	// Store takes request content that is taken in before it is passed on, Memory
-	// octets of which stay in memory. With none it always streams.
-	Store  *spool.Store
-	Memory int
+	// Store takes request content that is taken in before it is passed on, where it is
+	// more than its Memory. With none it always streams.
+	Store *spool.Store
 
 	lookup lookup // of a test; nil for the system's
 }
@@ -57,7 +56,6 @@ type Proxy struct {
 	window   int   // of answers
 	expect   int64 // expectTime
 	store    *spool.Store
-	memory   int
 	sticky   stickiness
 	failing  []statuses // fail_status
 	measured bool       // an upstream has to be told the length of content
@@ -73,7 +71,7 @@ func New(cfg Config, parts Parts) (*Proxy, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, expect: expectTime, store: parts.Store, memory: min(parts.Memory, maxReplay)}
+	p := &Proxy{cfg: cfg.WithDefaults(), log: parts.Log, window: answerWindow, expect: expectTime, store: parts.Store}
 	p.stop, p.stopNow = context.WithCancel(context.Background())
 	p.endpoints = &endpoints{all: map[link]*endpoint{}}
 	if parts.Before != nil {
