@@ -97,3 +97,25 @@ func TestStaleFastCGIConnections(t *testing.T) {
 		until(t, "no connection is open", func() bool { return (*e.proxy.peers.Load())[0].open.Load() == 0 })
 	}
 }
+
+// TestAReloadOfFastCGIKeepConn: connections are kept, or not, as the new configuration
+// says.
+func TestAReloadOfFastCGIKeepConn(t *testing.T) {
+	f := keeping(t, nil)
+	l := begins(t, 1, Config{Upstreams: []string{f.url}, FastCGIKeepConn: true, MaxConnections: 1})
+	ask := func() {
+		t.Helper()
+		l.get("/").wantStatus(t, 200)
+		until(t, "nothing is under way", func() bool { return l.peer(0).active.Load() == 0 })
+	}
+	for i, keep := range []bool{true, true, false, false, true, true} {
+		if i > 0 {
+			l.follow(Config{Upstreams: []string{f.url}, FastCGIKeepConn: keep, MaxConnections: 1})
+		}
+		ask()
+	}
+	// One for the first two, one for each of those that keep nothing, one for the last two.
+	if n := f.conns.Load(); n != 4 {
+		t.Errorf("there were %d connections", n)
+	}
+}

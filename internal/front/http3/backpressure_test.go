@@ -173,6 +173,23 @@ func TestSlowContent(t *testing.T) {
 	}
 }
 
+// TestPauses: where a route lets the client pause, that is what bounds its content.
+func TestPauses(t *testing.T) {
+	answer := testkit.Echo(100)
+	s := start(t, exchange.HandlerFunc(func(x *exchange.Exchange) {
+		x.Route.MaxPause = int64(50 * time.Millisecond)
+		answer.Serve(x)
+	}), func(c *settings) { c.common.MinRateGrace = time.Hour })
+	c := s.dial()
+	r, w := io.Pipe()
+	defer func() { _ = w.Close() }()
+	req := c.request("POST", "/", r)
+	req.ContentLength = 100
+	if res := c.do(req); res.StatusCode != 408 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
 func TestSlowReader(t *testing.T) {
 	f := &flood{size: 1 << 30, window: 256 << 10}
 	s := start(t, f, func(c *settings) {
