@@ -137,8 +137,9 @@ func (b *basicAuth) Serve(x *exchange.Exchange) {
 	}
 }
 
-// tell tells the application who the user is.
+// tell tells whoever answers who the user is.
 func (b *basicAuth) tell(x *exchange.Exchange, user string) {
+	x.Request.RemoteUser, x.Request.AuthType = []byte(user), []byte("Basic")
 	if b.header != "" {
 		x.Request.Fields = append(x.Request.Fields, exchange.Field{Name: []byte(b.header), Value: []byte(user)})
 	}

@@ -38,6 +38,9 @@ func TestBasicAuth(t *testing.T) {
 		File: file, Users: map[string]string{"cy": bcryptOf(t, "")}, Realm: "shop", Header: "X-User",
 	}}, exchange.HandlerFunc(func(x *exchange.Exchange) {
 		x.Answer(200, string(x.Request.Get("x-user")))
+		if u := string(x.Request.RemoteUser); u != string(x.Request.Get("x-user")) || string(x.Request.AuthType) != "Basic" {
+			t.Errorf("%q is the user, by %q", u, x.Request.AuthType)
+		}
 	}))
 	for _, tt := range []struct {
 		header, user string

@@ -90,6 +90,11 @@ type Request struct {
 	// TrailersOK is true if the client sent "TE: trailers".
 	TrailersOK bool
 
+	// RemoteUser is who the client is, and AuthType how that was found out, as CGI has
+	// them (RFC 3875 §4.1.11, §4.1.1): of a gateway in front that is trusted, or of the
+	// route. Empty where nobody has asked. Nothing that a client sends sets them.
+	RemoteUser, AuthType []byte
+
 	// ClientAddr is the textual address of the client, without brackets or zone;
 	// behind a trusted proxy the one it forwarded; empty on a Unix socket.
 	ClientAddr []byte

@@ -247,10 +247,15 @@ static bool is(struct span span, const char *text)
     return span.len == (Py_ssize_t)strlen(text) && !memcmp(span.at, text, (size_t)span.len);
 }
 
-/* The key of a field: CONTENT_TYPE, CONTENT_LENGTH or HTTP_ and the name. */
+/* The key of a field: CONTENT_TYPE, CONTENT_LENGTH or HTTP_ and the name. What begins with ":" is no field of
+ * the client's: its key is the name alone. */
 static PyObject *make_key(struct span name)
 {
-    Py_ssize_t prefix = is(name, "content-type") || is(name, "content-length") ? 0 : 5;
+    bool variable = name.len && name.at[0] == ':';
+    if (variable) {
+        name = (struct span){name.at + 1, name.len - 1};
+    }
+    Py_ssize_t prefix = variable || is(name, "content-type") || is(name, "content-length") ? 0 : 5;
     uint8_t small[MAX_NAME + 8], *key = small;
     if (name.len > MAX_NAME) {
         key = PyMem_Malloc((size_t)(name.len + prefix));

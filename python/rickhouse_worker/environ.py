@@ -66,7 +66,9 @@ class Environ:
         key = self._keys.get(name)
         if key is None:
             key = name.upper().replace("-", "_")
-            if name not in ("content-type", "content-length"):
+            if name.startswith(":"):  # no field of the client's
+                key = key[1:]
+            elif name not in ("content-type", "content-length"):
                 key = "HTTP_" + key
             if len(self._keys) < 1000:
                 self._keys[name] = key

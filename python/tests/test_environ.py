@@ -77,6 +77,9 @@ def test_absent(wsgi: Front) -> None:
         ([("content_length", "9")], "HTTP_CONTENT_LENGTH", "9"),
         ([("content-length", "0")], "CONTENT_LENGTH", "0"),
         ([("server-name", "x")], "HTTP_SERVER_NAME", "x"),
+        ([(":remote-user", "ann"), ("remote-user", "eve")], "REMOTE_USER", "ann"),
+        ([(":remote-user", "ann"), ("remote-user", "eve")], "HTTP_REMOTE_USER", "eve"),
+        ([("remote-user", "eve"), (":auth-type", "Basic")], "AUTH_TYPE", "Basic"),
         ([("x!#$%&'*+.^`|~9", "x")], "HTTP_X!#$%&'*+.^`|~9", "x"),
     ],
 )

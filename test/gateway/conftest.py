@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -79,6 +81,7 @@ def _nginx_server(protocol: str, port: int, address: str, unix: str, etc: str) -
     location /app {{ {params} {path} SCRIPT_NAME /app; {path} PATH_INFO $document_uri; {protocol}_pass {address}; }}
     location /evil {{ {path} UWSGI_FILE /tmp/evil.py; {here} {address}; }}
     location /unbuffered/ {{ {protocol}_buffering off; {unbuffered} {here} {address}; }}
+    location /user/ {{ {here} {address}; {path} REMOTE_USER bob; {path} AUTH_TYPE Negotiate; }}
     location /secure/ {{ {here} {address}; {path} HTTPS on; {path} REMOTE_ADDR 192.0.2.77; }}
   }}"""
 
@@ -105,7 +108,7 @@ def nginx(house: Server) -> Iterator[dict[str, tuple[str, int]]]:
 
 @pytest.fixture(scope="session")
 def apache(house: Server) -> Iterator[tuple[str, int]]:
-    """Debian's Apache before the house: the host name picks the protocol."""
+    """Debian's Apache before the house: the host name picks the protocol. Below /private it asks for a password."""
     scheme = {"uwsgi": "uwsgi", "fastcgi": "fcgi", "scgi": "scgi"}
     hosts = "\n".join(
         f'<VirtualHost *>\nServerName {protocol}.test\nAllowEncodedSlashes NoDecode\nProxyPass "/" "{scheme[protocol]}://127.0.0.1:{port}/"\n</VirtualHost>'
@@ -113,6 +116,12 @@ def apache(house: Server) -> Iterator[tuple[str, int]]:
     )
     found = peer("apache")
     with folder() as path:
+        secret = base64.b64encode(hashlib.sha1(b"secret").digest()).decode()
+        (path / "users").write_text(f"ann:{{SHA}}{secret}\n")
+        hosts += (
+            '\n<Location "/private">\nAuthType Basic\nAuthName "private"\nAuthBasicProvider file\n'
+            f'AuthUserFile "{path}/users"\nRequire valid-user\n</Location>'
+        )
         server, port = servers.apache(found, path, hosts)
         try:
             yield ("127.0.0.1", port)
@@ -136,7 +145,11 @@ def uwsgi() -> Iterator[tuple[Server, tuple[str, int]]]:
     found = peer("uwsgi")
 
     def toml(behind: Path) -> str:
-        routes = "".join(f'[[routes]]\npath = "/{p}/*"\nproxy = ["{p}://unix:{behind}/{p}.sock"]\n' for p in PROTOCOLS)
+        routes = "".join(
+            f'[[routes]]\npath = "/{p}/*"\nproxy = ["{p}://unix:{behind}/{p}.sock"]\n'
+            f'[[routes]]\npath = "/gone/{p}"\nproxy = ["{p}://unix:{behind}/gone.sock"]\n'
+            for p in PROTOCOLS
+        )
         return f'bind = ["127.0.0.1:0"]\naccess_log = "off"\ncontrol_socket = "off"\n{routes}'
 
     yield from before(lambda path: servers.uwsgi(found, path), toml)

@@ -9,7 +9,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from harness.servers import PATIENCE, PROTOCOLS, Server, ask, until
+from harness.servers import PATIENCE, PROTOCOLS, Server, ask
 
 Site = tuple[Server, tuple[str, int]]
 
@@ -139,7 +139,11 @@ class TestKeptConnections:
         assert len({json.loads(answer.body)["connection"][0] for answer in seen}) >= 12
 
 
-def test_an_upstream_that_is_gone_is_502(php: Site, uwsgi: Site) -> None:
-    """The last test of the file: it ends nothing that others need."""
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_upstream_that_is_gone_is_502(uwsgi: Site, protocol: str) -> None:
+    assert ask(uwsgi[1], "GET", f"/gone/{protocol}").status == 502
+    uwsgi[0].wait_log(f"{protocol}://unix:.*gone.sock")
+
+
+def test_what_no_route_matches_is_404(uwsgi: Site) -> None:
     assert ask(uwsgi[1], "GET", "/nowhere").status == 404
-    until("both answer", lambda: ask(php[1], "GET", "/").status == 200)

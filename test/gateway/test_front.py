@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -139,6 +140,30 @@ def test_a_client_that_goes_away_ends_the_answer(front: Front, house: Server) ->
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+class TestApache:
+    """What Apache can be told."""
+
+    def test_who_has_logged_in(self, apache: tuple[str, int], protocol: str) -> None:
+        fields = {"Host": f"{protocol}.test", "Remote_User": "eve", "Auth_Type": "none"}
+        assert ask(apache, "GET", "/private/environ", **fields).status == 401
+        seen = json.loads(ask(apache, "GET", "/private/environ", Authorization=basic("ann", "secret"), **fields).body)
+        assert (seen["REMOTE_USER"], seen["AUTH_TYPE"]) == ("ann", "Basic")
+        assert (seen["HTTP_REMOTE_USER"], seen["HTTP_AUTH_TYPE"]) == ("eve", "none")
+
+    def test_nobody_has_logged_in(self, apache: tuple[str, int], protocol: str) -> None:
+        """Credentials that Apache has not asked for are the application's to judge."""
+        fields = {"Host": f"{protocol}.test", "Remote_User": "eve", "Authorization": basic("eve", "x")}
+        seen = json.loads(ask(apache, "GET", "/environ", **fields).body)
+        assert "REMOTE_USER" not in seen
+        assert "AUTH_TYPE" not in seen
+
+
+def basic(user: str, password: str) -> str:
+    """Return the credentials of basic authentication."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 class TestNginx:
     """What nginx can be told, with its own parameters included unchanged."""
 
@@ -168,3 +193,8 @@ class TestNginx:
     def test_who_and_how_are_taken_from_variables(self, nginx: dict[str, tuple[str, int]], protocol: str) -> None:
         seen = json.loads(ask(nginx[protocol], "GET", "/secure/environ", X_Forwarded_For="203.0.113.9").body)
         assert (seen["wsgi.url_scheme"], "HTTP_X_FORWARDED_FOR" in seen) == ("https", False)
+        assert "REMOTE_USER" not in seen
+
+    def test_who_has_logged_in(self, nginx: dict[str, tuple[str, int]], protocol: str) -> None:
+        seen = json.loads(ask(nginx[protocol], "GET", "/user/environ", Remote_User="eve").body)
+        assert (seen["REMOTE_USER"], seen["AUTH_TYPE"]) == ("bob", "Negotiate")

@@ -165,7 +165,8 @@ func (j *job) closeContent() {
 // call describes the request to the worker. The file is a duplicate.
 func (j *job) call() (wire.Call, *os.File, error) {
 	r := &j.x.Request
-	c := wire.Call{ScriptName: j.x.Route.ScriptName}
+	// ASGI has no place for who the client is.
+	c := wire.Call{ScriptName: j.x.Route.ScriptName, Identity: !j.app.asgi.Load()}
 	if r.TrailersOK && j.app.asgi.Load() {
 		c.Flags = wire.TakesTrailers
 	}

@@ -112,6 +112,12 @@ func (w *Writer) ends(r *exchange.Request) {
 	w.Add("REMOTE_ADDR", r.ClientAddr)
 	w.value = strconv.AppendUint(w.value[:0], uint64(r.ClientPort), 10)
 	w.Add("REMOTE_PORT", w.value)
+	if len(r.RemoteUser) > 0 {
+		w.Add("REMOTE_USER", r.RemoteUser)
+	}
+	if len(r.AuthType) > 0 {
+		w.Add("AUTH_TYPE", r.AuthType)
+	}
 	name, digits := splitHost(r.Host)
 	if len(name) == 0 {
 		name = []byte("localhost")

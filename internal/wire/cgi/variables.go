@@ -27,6 +27,7 @@ type Head struct {
 	method, script, path, uri, query, protocol         []byte
 	contentType, length, https, scheme                 []byte
 	serverName, serverAddr, serverPort, remote, rePort []byte
+	user, authType                                     []byte
 	host                                               []byte
 	hosts                                              int
 	chunked                                            bool // of the gateway's client
@@ -140,6 +141,10 @@ func (h *Head) meta(name, value []byte) {
 		to = &h.remote
 	case "REMOTE_PORT":
 		to = &h.rePort
+	case "REMOTE_USER":
+		to = &h.user
+	case "AUTH_TYPE":
+		to = &h.authType
 	default:
 		return
 	}
@@ -197,6 +202,7 @@ func trim(b []byte) []byte { return bytes.Trim(b, " \t") }
 func (h *Head) End(req *exchange.Request) *exchange.Error {
 	req.Version = versionOf(h.protocol)
 	req.Method, req.Upgrade, req.TrailersOK = h.method, nil, false
+	req.RemoteUser, req.AuthType = h.user, h.authType
 	if h.err == nil && !wire.ValidName(h.method) {
 		h.fail(http.StatusBadRequest, "there is no REQUEST_METHOD that is a token")
 	}

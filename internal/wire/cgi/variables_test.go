@@ -147,6 +147,21 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// Who the client is, a gateway says, and not the client; nothing is left for the next.
+func TestIdentity(t *testing.T) {
+	h, basic := NewHead(limits()), []string{"REQUEST_METHOD=GET", "REQUEST_URI=/", "HTTP_HOST=h"}
+	req, err := head(h, append(basic[:3:3], "REMOTE_USER=ann", "AUTH_TYPE=Basic", "HTTP_REMOTE_USER=eve", "HTTP_AUTH_TYPE=none")...)
+	if err != nil || string(req.RemoteUser) != "ann" || string(req.AuthType) != "Basic" || string(req.Get("remote-user")) != "eve" {
+		t.Errorf("%q by %q, %v", req.RemoteUser, req.AuthType, err)
+	}
+	if req, err = head(h, append(basic[:3:3], "HTTP_REMOTE_USER=eve")...); err != nil || len(req.RemoteUser)+len(req.AuthType) > 0 {
+		t.Errorf("%q by %q, %v", req.RemoteUser, req.AuthType, err)
+	}
+	if _, err := head(h, append(basic[:3:3], "REMOTE_USER=a\nb")...); err == nil || err.Status != 400 {
+		t.Errorf("a user with a control character: %v", err)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	h := NewHead(limits())
 	_, _ = head(h, "CONTENT_LENGTH=", "HTTP_TRANSFER_ENCODING=chunked")
@@ -182,12 +197,16 @@ func TestWriter(t *testing.T) {
 		Fields: fields("host", "h:81", "content-type", "a/b", "content-length", "3", "cookie", "a", "x-y", "1", "cookie", "b", "x-y", "2",
 			"proxy", "evil", "x_y", "3", "expect", "100-continue"),
 	}
+	if got := write(&Writer{Software: "s"}, r, "/m", 3); got["REMOTE_USER"]+got["AUTH_TYPE"] != "" {
+		t.Errorf("somebody is said to be the user: %v", got)
+	}
+	r.RemoteUser, r.AuthType = []byte("ann"), []byte("Basic")
 	got := write(&Writer{Software: "s"}, r, "/m", 3)
 	want := map[string]string{
 		"CONTENT_LENGTH": "3", "CONTENT_TYPE": "a/b", "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "s", "SERVER_PROTOCOL": "HTTP/2.0",
 		"REQUEST_METHOD": "POST", "QUERY_STRING": "q", "REQUEST_URI": "/uri", "DOCUMENT_URI": "/m/a b", "SCRIPT_NAME": "/m", "PATH_INFO": "/a b",
 		"REQUEST_SCHEME": "https", "HTTPS": "on", "REMOTE_ADDR": "192.0.2.1", "REMOTE_PORT": "7", "SERVER_NAME": "h", "SERVER_ADDR": "::",
-		"SERVER_PORT": "443", "HTTP_HOST": "h:81", "HTTP_COOKIE": "a; b", "HTTP_X_Y": "1, 2, 3",
+		"SERVER_PORT": "443", "REMOTE_USER": "ann", "AUTH_TYPE": "Basic", "HTTP_HOST": "h:81", "HTTP_COOKIE": "a; b", "HTTP_X_Y": "1, 2, 3",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -20,11 +20,20 @@ type Call struct {
 	// Measured adds a content-length field: the content was chunked and has
 	// been buffered whole.
 	Measured bool
+	// Identity adds the RemoteUser and AuthType of the request, by names
+	// of their own among the fields.
+	Identity bool
 	// Content goes inline if Flags has End without HasFile.
 	Content []byte
 	// ScriptName is cut off the front of the path.
 	ScriptName []byte
 }
+
+// The names of what is no field of the client's: a ":" is in none of theirs.
+const (
+	remoteUser = ":remote-user"
+	authType   = ":auth-type"
+)
 
 // AppendRequest writes a REQUEST frame. It fails, writing nothing, where
 // something is too long for its field; limits of the front keep that from
@@ -55,6 +64,8 @@ func AppendRequest(dst []byte, r *exchange.Request, c Call) ([]byte, error) {
 	if c.Measured {
 		fields++
 	}
+	identity := identityOf(r, c)
+	fields += identity.count()
 	long |= fields
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(fields))
 	for i := range r.Fields {
@@ -67,6 +78,8 @@ func AppendRequest(dst []byte, r *exchange.Request, c Call) ([]byte, error) {
 		dst = appendShort(dst, []byte("content-length"))
 		dst = appendShort(dst, fmt.Appendf(digits[:0], "%d", c.ContentLength))
 	}
+	long |= len(identity.user) | len(identity.how)
+	dst = identity.append(dst)
 	if c.Flags&End != 0 && c.Flags&HasFile == 0 {
 		dst = append(dst, c.Content...)
 	}
@@ -81,4 +94,28 @@ func AppendRequest(dst []byte, r *exchange.Request, c Call) ([]byte, error) {
 func appendShort(dst, s []byte) []byte {
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(s)))
 	return append(dst, s...)
+}
+
+// identity is who the client is, and how that was found out, as far as the worker is
+// told.
+type identity struct{ user, how []byte }
+
+func identityOf(r *exchange.Request, c Call) identity {
+	if !c.Identity {
+		return identity{}
+	}
+	return identity{r.RemoteUser, r.AuthType}
+}
+
+// count is how many fields it takes.
+func (i identity) count() int { return min(len(i.user), 1) + min(len(i.how), 1) }
+
+func (i identity) append(dst []byte) []byte {
+	if len(i.user) > 0 {
+		dst = appendShort(appendShort(dst, []byte(remoteUser)), i.user)
+	}
+	if len(i.how) > 0 {
+		dst = appendShort(appendShort(dst, []byte(authType)), i.how)
+	}
+	return dst
 }

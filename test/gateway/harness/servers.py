@@ -158,7 +158,18 @@ ServerLimit 1
 {modules}
 {servers}
 """
-MODULES = ("mpm_event", "authz_core", "proxy", "proxy_uwsgi", "proxy_fcgi", "proxy_scgi")
+MODULES = (
+    "mpm_event",
+    "authn_core",
+    "authn_file",
+    "authz_core",
+    "authz_user",
+    "auth_basic",
+    "proxy",
+    "proxy_uwsgi",
+    "proxy_fcgi",
+    "proxy_scgi",
+)
 
 
 def apache(peer: dict[str, str], folder: Path, servers: str) -> tuple[Server, int]:
