@@ -65,9 +65,11 @@ func (p *pool) newConn(w *call) *conn {
 
 // passTo makes c one of the connections of s, which is on the same loop.
 func (c *conn) passTo(s *shard) {
-	delete(c.sh.conns, c)
-	c.sh = s
-	s.conns[c] = struct{}{}
+	if c.sh != s {
+		delete(c.sh.conns, c)
+		c.sh = s
+		s.conns[c] = struct{}{}
+	}
 }
 
 // made is called when the connection is there.
