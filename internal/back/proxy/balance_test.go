@@ -169,12 +169,6 @@ func TestEjection(t *testing.T) {
 	if share := a.share(now); share != 25 {
 		t.Errorf("its share is %d/256 at first", share)
 	}
-	if share := a.share(now + int64(50*time.Second)); share != 128 {
-		t.Errorf("its share is %d/256 after half of slow_start", share)
-	}
-	if share := a.share(now + int64(100*time.Second)); share != 256 {
-		t.Errorf("its share is %d/256 after slow_start", share)
-	}
 	t.Run("the last one stays", func(t *testing.T) {
 		for range 10 {
 			b.failed(now, func() bool { return false })
@@ -183,6 +177,38 @@ func TestEjection(t *testing.T) {
 			t.Error("it is left alone")
 		}
 	})
+}
+
+// TestSlowStart: who has come back gets a tenth of its share, and more by and by.
+func TestSlowStart(t *testing.T) {
+	const second = int64(time.Second)
+	for _, c := range []struct {
+		slow  time.Duration
+		after int64 // seconds since it came back
+		share int   // in 256ths of one weight
+		turns int   // of 300, beside another of the same weight
+	}{
+		{100 * time.Second, 0, 51, 27},
+		{100 * time.Second, 5, 51, 27},
+		{100 * time.Second, 25, 128, 60},
+		{100 * time.Second, 50, 256, 100},
+		{100 * time.Second, 75, 384, 128},
+		{100 * time.Second, 100, 512, 150},
+		{100 * time.Second, 1000, 512, 150},
+		{0, 0, 512, 150},
+	} {
+		p := bench(t, Config{Upstreams: []string{"unix:/a weight=2", "unix:/b weight=2"}, SlowStart: c.slow})
+		now := p.shards[0].l.Now()
+		a := (*p.peers.Load())[0]
+		a.recovered.Store(now - c.after*second)
+		if share := a.share(now); share != c.share {
+			t.Errorf("%v, after %d s: its share is %d/256, want %d", c.slow, c.after, share, c.share)
+		}
+		a.recovered.Store(now - c.after*second)
+		if counts, _ := picks(p, 300, plainRequest); counts["a"] < c.turns-1 || counts["a"] > c.turns+1 {
+			t.Errorf("%v, after %d s: it has %d of 300 turns, want about %d", c.slow, c.after, counts["a"], c.turns)
+		}
+	}
 }
 
 // TestPassiveHealth: an upstream that fails gets no requests for a while.
