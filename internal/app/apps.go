@@ -82,9 +82,7 @@ func (s *server) startApp(c config.App) (*application, error) {
 	a.app, err = python.New(c.Config, python.Parts{
 		Name: c.Name, Server: "rickhouse/" + s.env.Version, Loop: a.home, Spawner: s.spawner,
 		Program: program, Store: s.store, Log: log,
-		Output: func(number int, stream string, line []byte) {
-			log.Info(string(line), telemetry.WorkerKey, number, "stream", stream)
-		},
+		Output:   func(number int, stream string, line []byte) { telemetry.Printed(log, number, stream, line) },
 		OnReady:  func(info wire.Info) { s.events.post(event{kind: appReady, app: a, info: info}) },
 		OnFailed: func(err *python.StartError) { s.events.post(event{kind: appFailed, app: a, err: err}) },
 	})

@@ -11,7 +11,7 @@ import (
 type Config struct {
 	AccessLog string `toml:"access_log" reload:"live" default:"short on a terminal, off elsewhere" enum:"off,short,common,combined,json" help:"What is logged of each request, on standard output. short is a line for people; common and combined are the formats of that name, followed by times and worker; json is an object a line."`
 	LogFormat string `toml:"log_format" reload:"live" default:"text" enum:"text,json" help:"How the server's own log is written to standard error: lines for people, or a JSON object a line."`
-	LogLevel  string `toml:"log_level" reload:"live" default:"info" enum:"debug,info,warn,error" help:"The least level of the server's own log that is written."`
+	LogLevel  string `toml:"log_level" reload:"live" default:"info" enum:"debug,info,warn,error" help:"The least level of the server's own log that is written. What applications print is written in any case."`
 }
 
 // The values of Config.AccessLog.

@@ -46,6 +46,23 @@ func TestOpenDefaults(t *testing.T) {
 	}
 }
 
+// What an application prints is written at every level, in either format.
+func TestPrinted(t *testing.T) {
+	for format, want := range map[string]string{"text": " INFO  [web/2] Traceback", "json": `"msg":"Traceback","app":"web","worker":2,"stream":"stderr"`} {
+		var err bytes.Buffer
+		tel := Open(Config{LogLevel: "error", LogFormat: format}, Stream{Writer: io.Discard}, Stream{Writer: &err})
+		log := tel.Log.With(AppKey, "web")
+		log.Info("hidden")
+		Printed(log, 2, "stderr", []byte("Traceback"))
+		if err := tel.Close(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got := err.String(); !strings.Contains(got, want) || strings.Contains(got, "hidden") {
+			t.Errorf("the log is %q, want %q", got, want)
+		}
+	}
+}
+
 // What is logged can change while lines are written.
 func TestChange(t *testing.T) {
 	var out, err bytes.Buffer
