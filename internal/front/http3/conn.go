@@ -104,7 +104,7 @@ func (c *conn) leave() {
 	}
 	c.mu.Unlock()
 	if ends {
-		c.leaveIfIdle(linger)
+		c.leaveIfIdle(c.d.linger)
 	}
 }
 

@@ -155,14 +155,20 @@ func TestHeadsThatNeverCome(t *testing.T) {
 }
 
 func TestKeepaliveRequests(t *testing.T) {
-	s := start(t, hello, func(c *settings) { c.common.KeepaliveRequests = 2 })
+	h := testkit.NewHeld()
+	s := start(t, h, func(c *settings) { c.common.KeepaliveRequests = 2 })
 	c := s.dial()
-	c.get("/")
-	c.get("/")
+	for range 2 {
+		go func() { _, _ = c.try(c.request("GET", "/", nil)) }()
+	}
+	xs := []*exchange.Exchange{testkit.Wait(t, h.Began, "a request"), testkit.Wait(t, h.Began, "another")}
 	_, err := c.try(c.request("GET", "/", nil))
 	var refused *h3.Error
 	if !errors.As(err, &refused) || refused.ErrorCode != h3.ErrCodeRequestRejected {
 		t.Errorf("got %v", err)
+	}
+	for _, x := range xs {
+		post(x, func() { x.Answer(200, "ok") })
 	}
 	<-c.conn.Context().Done()
 }
@@ -203,6 +209,9 @@ func TestRetry(t *testing.T) {
 func TestDrain(t *testing.T) {
 	h := testkit.NewHeld()
 	s := start(t, h)
+	s.door.mu.Lock()
+	s.door.linger = patience // the client hangs up
+	s.door.mu.Unlock()
 	idle, busy := s.dial(), s.dial()
 	done := make(chan response)
 	go func() { done <- busy.get("/") }()
@@ -227,6 +236,7 @@ func TestDrain(t *testing.T) {
 	if r := <-done; r.body != "ok" {
 		t.Errorf("got %q", r.body)
 	}
+	_ = busy.conn.CloseWithError(0x100, "")
 	testkit.Wait(t, drained, "it has drained")
 	s.Until("no connection is left", func() bool { return s.front.Open() == 0 })
 }

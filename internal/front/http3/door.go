@@ -28,9 +28,9 @@ const (
 	// silence is how long nothing may be heard of a client: it is asked now and then
 	// whether it is still there, as its answer may take long.
 	silence = 30 * time.Second
-	// linger is how long after its last answer a connection that is to end gives
+	// lingerTime is how long after its last answer a connection that is to end gives
 	// its client to take it.
-	linger = time.Second
+	lingerTime = time.Second
 	// lastOnes is how long after Drain began idle connections are left open: what
 	// was sent before the client knew is refused in a way that it may repeat.
 	lastOnes = 100 * time.Millisecond
@@ -42,6 +42,8 @@ type Door struct {
 	o         *front.Origin
 	transport *quic.Transport
 	listener  *quic.EarlyListener
+
+	linger time.Duration // lingerTime, but for tests
 
 	attempts atomic.Int64 // connections that began in this second
 	second   atomic.Int64
@@ -57,7 +59,7 @@ type Door struct {
 // Serve serves the connections of a UDP socket, which becomes the Door's. addr is
 // the listener's: its port is what requests are told.
 func (f *Front) Serve(socket *net.UDPConn, addr listen.Addr) (*Door, error) {
-	d := &Door{f: f, o: front.NewOrigin(addr), conns: map[*conn]struct{}{}, servers: map[int]*h3.Server{}}
+	d := &Door{f: f, o: front.NewOrigin(addr), conns: map[*conn]struct{}{}, servers: map[int]*h3.Server{}, linger: lingerTime}
 	d.o.Scheme = []byte("https")
 	d.transport = &quic.Transport{Conn: socket, VerifySourceAddress: d.suspicious, ConnContext: d.admit}
 	config := f.settings.Load().quic()
