@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"math"
 	"net/http"
 	"os"
 
@@ -31,7 +30,7 @@ func (c *conn) Demand(x *exchange.Exchange, n int) {
 	if w == nil || w.done || n <= 0 {
 		return
 	}
-	w.demand = min(w.demand, math.MaxInt64-int64(n)) + int64(n)
+	w.demand = front.More(w.demand, n)
 	c.full = false
 	c.touch()
 }

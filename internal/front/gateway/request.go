@@ -205,16 +205,10 @@ func (c *conn) deliver() {
 // content delivers p.
 func (c *conn) content(p []byte) {
 	w := c.w
-	x := &w.x
 	w.demand -= int64(len(p))
-	x.Stats.ContentIn += int64(len(p))
 	w.body.pace.Progress(len(p), c.d.l.Now(), &w.settings.Config)
-	if most := w.settings.BodyOf(x); x.Stats.ContentIn > int64(most) {
-		c.contentFailed(front.TooLarge(most))
-		return
-	}
-	if x.Server != nil {
-		x.Server.Content(x, p)
+	if err := w.settings.Deliver(&w.x, p, w.Framing); err != nil {
+		c.contentFailed(err)
 	}
 }
 

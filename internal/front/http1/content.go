@@ -181,16 +181,10 @@ func (w *work) complete() bool {
 // content delivers p.
 func (c *conn) content(p []byte) {
 	w := c.w
-	x := &w.x
 	w.demand -= int64(len(p))
-	x.Stats.ContentIn += int64(len(p))
 	w.body.pace.Progress(len(p), c.d.l.Now(), &w.settings.Config)
-	if most := w.settings.BodyOf(x); x.Stats.ContentIn > int64(most) && w.Framing != tunnel {
-		c.contentFailed(front.TooLarge(most))
-		return
-	}
-	if x.Server != nil {
-		x.Server.Content(x, p)
+	if err := w.settings.Deliver(&w.x, p, w.Framing); err != nil {
+		c.contentFailed(err)
 	}
 }
 
@@ -262,7 +256,7 @@ func (c *conn) Demand(x *exchange.Exchange, n int) {
 	if w == nil || w.done && w.Framing != tunnel || n <= 0 {
 		return
 	}
-	w.demand = min(w.demand, math.MaxInt64-int64(n)) + int64(n)
+	w.demand = front.More(w.demand, n)
 	if !w.demanded && w.expect && !x.HeadSent && w.buffered() == 0 && !c.dead {
 		w.out.Buf = append(w.out.Buf, wire.Continue...)
 	}

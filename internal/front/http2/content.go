@@ -1,8 +1,6 @@
 package http2
 
 import (
-	"math"
-
 	"rickhouse/internal/exchange"
 	"rickhouse/internal/front"
 	semantics "rickhouse/internal/wire/http1"
@@ -125,16 +123,10 @@ func (s *stream) ended() *wire.Error {
 
 // content gives the Server what it has demanded.
 func (s *stream) content(p []byte) {
-	x := &s.x
 	s.demand -= int64(len(p))
-	x.Stats.ContentIn += int64(len(p))
 	s.c.consumed(len(p))
-	if most := s.settings.BodyOf(x); x.Stats.ContentIn > int64(most) && s.Framing != tunnel {
-		s.contentFailed(front.TooLarge(most))
-		return
-	}
-	if x.Server != nil {
-		x.Server.Content(x, p)
+	if err := s.settings.Deliver(&s.x, p, s.Framing); err != nil {
+		s.contentFailed(err)
 	}
 }
 
@@ -180,7 +172,7 @@ func (s *stream) Demand(x *exchange.Exchange, n int) {
 	if !s.holding(x) || s.done && s.Framing != tunnel || n <= 0 {
 		return
 	}
-	s.demand = min(s.demand, math.MaxInt64-int64(n)) + int64(n)
+	s.demand = front.More(s.demand, n)
 	if !s.demanded && s.expect && !x.HeadSent && s.buffered() == 0 && !s.remoteEnded && !s.dead {
 		s.c.putContinue(s)
 	}

@@ -3,7 +3,6 @@ package http3
 import (
 	"errors"
 	"io"
-	"math"
 	"net/http"
 
 	"rickhouse/internal/exchange"
@@ -101,16 +100,10 @@ func (s *stream) fetched(p *piece) {
 
 // content delivers p.
 func (s *stream) content(p []byte) {
-	x := &s.x
 	s.demand -= int64(len(p))
-	x.Stats.ContentIn += int64(len(p))
 	s.body.pace.Progress(len(p), s.time, &s.settings.Config)
-	if most := s.settings.BodyOf(x); s.Framing != tunnel && x.Stats.ContentIn > int64(most) {
-		s.contentFailed(front.TooLarge(most))
-		return
-	}
-	if x.Server != nil {
-		x.Server.Content(x, p)
+	if err := s.settings.Deliver(&s.x, p, s.Framing); err != nil {
+		s.contentFailed(err)
 	}
 }
 
@@ -144,7 +137,7 @@ func (s *stream) Demand(x *exchange.Exchange, n int) {
 	if !s.holds(x) || s.done || n <= 0 {
 		return
 	}
-	s.demand = min(s.demand, math.MaxInt64-int64(n)) + int64(n)
+	s.demand = front.More(s.demand, n)
 	if !s.demanded && s.expect && !x.HeadSent && !s.dead {
 		s.inform(http.StatusContinue)
 	}
