@@ -41,9 +41,20 @@ func (s *server) closeControl() {
 	s.control = nil
 }
 
-// writePID writes the file with the process id, whole.
-func (s *server) writePID() error {
-	path := s.cfg.General.PIDFile
+// movePID has the file with the process id be at another path.
+func (s *server) movePID(path string) error {
+	if path == s.cfg.General.PIDFile {
+		return nil
+	}
+	if err := writePID(path); err != nil {
+		return refuse(err)
+	}
+	s.removePID()
+	return nil
+}
+
+// writePID writes the file with the process id, whole; nowhere if path is empty.
+func writePID(path string) error {
 	if path == "" {
 		return nil
 	}

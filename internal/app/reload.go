@@ -125,6 +125,9 @@ func (s *server) change(cfg config.Server, changes []config.Change) error {
 		return refuse(err)
 	}
 	g, err := s.prepare(cfg)
+	if err == nil {
+		err = s.movePID(cfg.General.PIDFile)
+	}
 	if err != nil {
 		s.discard(g)
 		sockets.closeBut(&s.listening)

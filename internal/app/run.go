@@ -78,7 +78,7 @@ func (s *server) live() (serving bool, err error) {
 	if err := s.open(); err != nil {
 		return false, err
 	}
-	if err := s.writePID(); err != nil {
+	if err := writePID(s.cfg.General.PIDFile); err != nil {
 		return false, err
 	}
 	s.announce()

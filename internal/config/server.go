@@ -125,7 +125,7 @@ type General struct {
 	Loops           int           `toml:"loops" default:"0" help:"Event loops that serve connections; 0 chooses by the number of processors."`
 	ShutdownTimeout time.Duration `toml:"shutdown_timeout" reload:"live" default:"30s" help:"How long requests may take to finish once the server is asked to stop, or an application is replaced."`
 	ControlSocket   string        `toml:"control_socket" default:"a file in RUNTIME_DIRECTORY, XDG_RUNTIME_DIR or TMPDIR" help:"The Unix socket by which rickhouse reload reaches the server; off for none. Only the server's user, and root, can use it."`
-	PIDFile         string        `toml:"pid_file" default:"" help:"A file that gets the process id of the server once it serves, and is removed at its end."`
+	PIDFile         string        `toml:"pid_file" reload:"live" default:"" help:"A file that gets the process id of the server once it serves, and is removed at its end."`
 }
 
 // maxLoops is more event loops than any machine has use for.

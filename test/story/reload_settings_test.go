@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -223,4 +225,30 @@ func TestReloadOfTheRedirect(t *testing.T) {
 	if seen[0] == seen[1] || !strings.HasPrefix(seen[1], "https://127.0.0.1:") {
 		t.Errorf("clients were sent to %q", seen)
 	}
+}
+
+// The file with the process id moves; one that cannot be written refuses the reload.
+func TestReloadOfThePIDFile(t *testing.T) {
+	config := func(path string) string {
+		return fmt.Sprintf("pid_file = %q\n[[routes]]\nstatus = 200\n", path)
+	}
+	dir := application(t, map[string]string{"rickhouse.toml": config("one.pid")})
+	s := start(t, dir)
+	has := func(name string, want bool) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if got := strings.TrimSpace(string(text)) == fmt.Sprint(s.PID()); got != want || !want && !os.IsNotExist(err) {
+			t.Errorf("%s has %q, %v", name, text, err)
+		}
+	}
+	configure(t, dir, config("nowhere/two.pid"))
+	if code, out := reload(t, dir); code == 0 || !strings.Contains(out, "nowhere/two.pid") {
+		t.Errorf("reload ended with %d:\n%s", code, out)
+	}
+	has("one.pid", true)
+	mustReload(t, dir, config("two.pid"))
+	has("one.pid", false)
+	has("two.pid", true)
+	mustReload(t, dir, config(""))
+	has("two.pid", false)
 }

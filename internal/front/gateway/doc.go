@@ -7,7 +7,8 @@
 //
 // A Front is shared by all loops and does not change once it is made. A Door is
 // its part on one Loop: a Door, its connections and their Exchanges belong to that
-// Loop, and everything is called there.
+// Loop, and everything is called there. What a Door goes by are Settings, which do not
+// change: Use gives it others.
 //
 // Callbacks to an Exchange's Server come from the Loop, never from within a call of
 // a Client method.

@@ -7,6 +7,8 @@
 // A Front is shared by all loops and does not change once it is made. A Door is
 // its part on one Loop: a Door, its connections and their Exchanges belong to
 // that Loop, and everything is called there. There are no locks.
+// What a Door goes by are Settings, which do not change: Use gives it others. A
+// request keeps those that it began with.
 //
 // Callbacks to an Exchange's Server come from the Loop, never from within a call
 // of a Client method: calling Demand inside Serve is answered by Content after
