@@ -47,6 +47,20 @@ func borrowed(as, value string) string {
 		return "write -b 127.0.0.1:" + value + ", or -b :" + value + " for all addresses"
 	case "--chdir", "--app-dir", "--pythonpath", "--working-dir":
 		return "the folder of the application is --dir"
+	case "--uds":
+		return "write -b unix:" + value
+	case "--fd":
+		return "write -b fd:" + value
+	case "--factory":
+		return "write the parentheses, as in 'module:factory()'"
+	case "--processes":
+		return "write -w " + value
+	case "--preload":
+		return "each worker imports the application by itself"
+	case "--proxy-headers", "--forwarded-allow-ips":
+		return "set trusted_proxies in rickhouse.toml, to the addresses of the proxies"
+	case "--no-access-log":
+		return "write --access-log off"
 	case "--reload":
 		return "this version does not reload on changes"
 	case "--timeout", "-t":
