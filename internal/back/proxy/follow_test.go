@@ -268,62 +268,6 @@ func TestEjectionOutlivesAProxy(t *testing.T) {
 	}
 }
 
-// What is known by an address holds when it is spoken to in another way; what checks
-// have found out only for who checks.
-func TestHealthGoesByTheAddress(t *testing.T) {
-	p := bench(t, Config{Upstreams: []string{"uwsgi://unix:/a"}, HealthPath: "/", HealthInterval: time.Hour})
-	next := func(cfg Config) *peer {
-		t.Helper()
-		n, err := New(cfg, Parts{Loops: []*loop.Loop{p.shards[0].l}, Log: p.log, Before: p})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return (*n.peers.Load())[0]
-	}
-	first := (*p.peers.Load())[0]
-	first.until.Store(1 << 60)
-	first.fails.Store(5)
-	first.sick.Store(true)
-	same := next(Config{Upstreams: []string{"uwsgi://unix:/a weight=2 "}, HealthPath: "/other"})
-	if same.endpoint != first.endpoint || !same.sick.Load() {
-		t.Error("the same upstream is another one")
-	}
-	other := next(Config{Upstreams: []string{"uwsgi://unix:/a"}, ScriptRoot: "/srv"})
-	if other.endpoint == first.endpoint || other.until.Load() != 1<<60 || other.fails.Load() != 5 {
-		t.Error("with other scripts it is not the same address, or shares connections")
-	}
-	if other.sick.Load() {
-		t.Error("nobody will find out that it is well again")
-	}
-	if elsewhere := next(Config{Upstreams: []string{"uwsgi://unix:/b"}}); elsewhere.until.Load() != 0 {
-		t.Error("another address is left alone")
-	}
-}
-
-// An upstream that comes to others starts slowly; those stay as they are.
-func TestAddedUpstreamsStartSlowly(t *testing.T) {
-	p := bench(t, Config{Upstreams: []string{"unix:/a"}, SlowStart: 100 * time.Second})
-	n, err := New(Config{Upstreams: []string{"unix:/a", "unix:/b"}, SlowStart: 100 * time.Second}, Parts{
-		Loops: []*loop.Loop{p.shards[0].l}, Log: p.log, Before: p,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, b := (*n.peers.Load())[0], (*n.peers.Load())[1]
-	now := int64(time.Hour)
-	for _, c := range []struct {
-		after time.Duration
-		a, b  int
-	}{{0, 256, 25}, {50 * time.Second, 256, 128}, {100 * time.Second, 256, 256}} {
-		if got := [2]int{a.share(now + int64(c.after)), b.share(now + int64(c.after))}; got != [2]int{c.a, c.b} {
-			t.Errorf("after %v the shares are %v, want %d and %d", c.after, got, c.a, c.b)
-		}
-	}
-	if share := (*p.peers.Load())[0].share(now); share != 256 {
-		t.Errorf("at the start of the server the share is %d", share)
-	}
-}
-
 // What DNS has said holds until its TTL is over, for who follows as well.
 func TestAnswersOfDNSOutliveAProxy(t *testing.T) {
 	f := tcpFake(t, counted)
@@ -478,5 +422,34 @@ func TestManyProxiesFollowUnderLoad(t *testing.T) {
 		if p.active.Load() != 0 || p.waiting.Load() != 0 || p.open.Load() > 4 {
 			t.Errorf("%s: %d under way, %d wait, %d open", p.name, p.active.Load(), p.waiting.Load(), p.open.Load())
 		}
+	}
+}
+
+// A request of HTTP/2 goes on until its own Proxy is closed, whichever others have
+// used its connection and are.
+func TestRequestsOfHTTP2OutliveOtherProxies(t *testing.T) {
+	asked, gate := make(chan struct{}), make(chan struct{})
+	s := speaksHTTP2(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-gate
+		_, _ = fmt.Fprint(w, "whole")
+	})
+	other := unixFake(t, counted)
+	cfg := Config{Upstreams: []string{"h2c://" + s.Listener.Addr().String()}}
+	l := begins(t, 1, cfg)
+	cfg.Balance = "hash"
+	first := l.follow(cfg)
+	slow := l.client().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-asked
+	second := l.follow(Config{Upstreams: []string{other.url}})
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	close(gate)
+	if a := slow.read("GET"); a.StatusCode != 200 || a.body != "whole" {
+		t.Errorf("got %d %q, %v", a.StatusCode, a.body, a.err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
 	}
 }
