@@ -1,10 +1,10 @@
 package scgi
 
 import (
-	"bytes"
 	"errors"
-	"strings"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 func request(t testing.TB, length int64, pairs ...string) []byte {
@@ -20,34 +20,11 @@ func request(t testing.TB, length int64, pairs ...string) []byte {
 	return b
 }
 
-func read(variables []byte) (string, error) {
-	var b strings.Builder
-	for len(variables) > 0 {
-		name, value, rest, err := Next(variables)
-		if err != nil {
-			return b.String(), err
-		}
-		b.WriteString(string(name) + "=" + string(value) + "\n")
-		variables = rest
-	}
-	return b.String(), nil
-}
+// packets are how ours are read.
+var packets = testkit.Packets{Parse: Parse, Next: Next}
 
 func TestParse(t *testing.T) {
-	whole := request(t, 7, "REQUEST_METHOD", "GET", "EMPTY", "")
-	b := append(bytes.Clone(whole), "content"...)
-	for i := range whole {
-		if _, n, err := Parse(b[:i], 1<<16); n != 0 || err != nil {
-			t.Fatalf("after %d octets: %d, %v", i, n, err)
-		}
-	}
-	variables, n, err := Parse(b, 1<<16)
-	if err != nil || n != len(whole) {
-		t.Fatalf("got %d, %v", n, err)
-	}
-	if got, err := read(variables); got != "CONTENT_LENGTH=7\nSCGI=1\nREQUEST_METHOD=GET\nEMPTY=\n" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
+	packets.Check(t, request(t, 7, "REQUEST_METHOD", "GET", "EMPTY", ""), "CONTENT_LENGTH=7\nSCGI=1\nREQUEST_METHOD=GET\nEMPTY=\n")
 }
 
 // The example of the specification.
@@ -81,7 +58,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		variables, _, err := Parse([]byte(c.text), 1000)
 		if err == nil {
-			_, err = read(variables)
+			_, err = packets.Read(variables)
 		}
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", c.name, err)
@@ -101,20 +78,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("17:CONTENT_LENGTH\x000\x00,"))
 	f.Add([]byte("070:"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		variables, n, err := Parse(b, 4000)
-		for i := range b {
-			_, m, early := Parse(b[:i], 4000)
-			if m != 0 && m != n {
-				t.Fatalf("%d octets of %d end at %d, not %d", i, len(b), m, n)
-			}
-			if early != nil && err == nil {
-				t.Fatalf("%d octets are wrong (%v) and all are not", i, early)
-			}
-		}
+		variables, n := packets.Pieces(t, b, 4000)
 		if n == 0 {
 			return
 		}
-		text, err := read(variables)
+		text, err := packets.Read(variables)
 		if err != nil {
 			return
 		}
@@ -132,7 +100,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || m != len(again) {
 			t.Fatalf("%q is read as %d octets, %v", again, m, err)
 		}
-		if got, err := read(variables); err != nil || got != "CONTENT_LENGTH=0\nSCGI=1\n"+text {
+		if got, err := packets.Read(variables); err != nil || got != "CONTENT_LENGTH=0\nSCGI=1\n"+text {
 			t.Fatalf("%q, again %q, %v", text, got, err)
 		}
 	})

@@ -3,8 +3,9 @@ package uwsgi
 import (
 	"bytes"
 	"errors"
-	"strings"
 	"testing"
+
+	"rickhouse/internal/testkit"
 )
 
 func packet(t testing.TB, pairs ...string) []byte {
@@ -19,35 +20,11 @@ func packet(t testing.TB, pairs ...string) []byte {
 	return b
 }
 
-// read reads the variables of a packet, "name=value" each.
-func read(variables []byte) (string, error) {
-	var b strings.Builder
-	for len(variables) > 0 {
-		name, value, rest, err := Next(variables)
-		if err != nil {
-			return b.String(), err
-		}
-		b.WriteString(string(name) + "=" + string(value) + "\n")
-		variables = rest
-	}
-	return b.String(), nil
-}
+// packets are how ours are read.
+var packets = testkit.Packets{Parse: Parse, Next: Next}
 
 func TestParse(t *testing.T) {
-	whole := packet(t, "REQUEST_METHOD", "GET", "EMPTY", "")
-	b := append(bytes.Clone(whole), "content"...)
-	for i := range whole {
-		if _, n, err := Parse(b[:i], 1<<16); n != 0 || err != nil {
-			t.Fatalf("after %d octets: %d, %v", i, n, err)
-		}
-	}
-	variables, n, err := Parse(b, 1<<16)
-	if err != nil || n != len(whole) {
-		t.Fatalf("got %d, %v", n, err)
-	}
-	if got, err := read(variables); got != "REQUEST_METHOD=GET\nEMPTY=\n" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
+	packets.Check(t, packet(t, "REQUEST_METHOD", "GET", "EMPTY", ""), "REQUEST_METHOD=GET\nEMPTY=\n")
 }
 
 func TestMistakes(t *testing.T) {
@@ -65,7 +42,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		variables, _, err := Parse([]byte(c.text), 1000)
 		if err == nil {
-			_, err = read(variables)
+			_, err = packets.Read(variables)
 		}
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", c.name, err)
@@ -87,16 +64,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("\x00\x07\x00\x00\x01\x00a\x01\x00b\x00"))
 	f.Add([]byte("\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		variables, n, err := Parse(b, 4000)
-		for i := range b {
-			_, m, early := Parse(b[:i], 4000)
-			if m != 0 && m != n {
-				t.Fatalf("%d octets of %d end at %d, not %d", i, len(b), m, n)
-			}
-			if early != nil && err == nil {
-				t.Fatalf("%d octets are wrong (%v) and all are not", i, early)
-			}
-		}
+		variables, n := packets.Pieces(t, b, 4000)
 		if n == 0 {
 			return
 		}
