@@ -32,8 +32,12 @@ def who(environ, start_response):
     return [(environ["REMOTE_ADDR"] + " " + environ.get("HTTP_X_A", "none")).encode()]
 `
 
-// settingsConfig is a configuration with line at the top.
+// settingsConfig is a configuration with line at the top. A connection may wait for
+// its first request for as long as a slow machine takes to reload.
 func settingsConfig(line string) string {
+	if !strings.Contains(line, "header_timeout") {
+		line = "header_timeout = \"10m\"\n" + line
+	}
 	return line + "\n[apps.who]\nwsgi = \"app:who\"\nworkers = 1\n" + strings.Replace(reloadConfig("0", "text"), "[[routes]]", "[[routes]]\npath = \"/who\"\napp = \"who\"\n\n[[routes]]", 1)
 }
 
@@ -131,7 +135,7 @@ func TestReloadOfTheLogFormat(t *testing.T) {
 // TLS, HTTP/3 and what they have answers carry can be turned on and off: for new
 // connections, while those that are there stay as they are.
 func TestReloadOfTLS(t *testing.T) {
-	const bind, routes = "bind = [\"127.0.0.1:0\"]\n", "[[routes]]\nscheme = \"https\"\nrespond = \"secure\"\n[[routes]]\nrespond = \"clear\"\n"
+	const bind, routes = "bind = [\"127.0.0.1:0\"]\nidle_timeout = \"10m\"\n", "[[routes]]\nscheme = \"https\"\nrespond = \"secure\"\n[[routes]]\nrespond = \"clear\"\n"
 	dir := application(t, map[string]string{"rickhouse.toml": bind + routes})
 	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
 	// ask asks a client, whose connection stays, and returns the answer's content and
