@@ -24,3 +24,14 @@ type Parts struct {
 	// much as was understood.
 	Observe func(x *exchange.Exchange)
 }
+
+// Counters are what the door of a front end has seen. They belong to its Loop.
+type Counters struct {
+	Accepted  uint64 // connections
+	Open      int    // connections now
+	Requests  uint64 // heads that were understood
+	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
+	Broken    uint64 // answers that were cut
+	OctetsIn  uint64
+	OctetsOut uint64
+}

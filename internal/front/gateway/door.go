@@ -24,14 +24,8 @@ const (
 
 // Counters are what a Door has seen. Read them on its Loop.
 type Counters struct {
-	Accepted  uint64 // connections
-	Open      int    // connections now
+	front.Counters
 	Strangers uint64 // connections of peers that are not trusted
-	Requests  uint64 // heads that were understood
-	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
-	Broken    uint64 // answers that were cut
-	OctetsIn  uint64
-	OctetsOut uint64
 }
 
 // Door is a Front's part on one Loop. See the package comment: only the Loop may

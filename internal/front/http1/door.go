@@ -38,15 +38,9 @@ const (
 
 // Counters are what a Door has seen. Read them on its Loop.
 type Counters struct {
-	Accepted  uint64 // connections
-	Open      int    // connections now
-	Idle      int    // of these, waiting for a request
-	Evicted   uint64 // idle connections closed to make room
-	Requests  uint64 // heads that were understood
-	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
-	Broken    uint64 // answers that were cut
-	OctetsIn  uint64
-	OctetsOut uint64
+	front.Counters
+	Idle    int    // connections now that are waiting for a request
+	Evicted uint64 // idle connections closed to make room
 }
 
 // Door is a Front's part on one Loop. See the package comment: only the Loop may

@@ -23,15 +23,9 @@ const (
 
 // Counters are what a Door has seen. Read them on its Loop.
 type Counters struct {
-	Accepted  uint64 // connections
-	Open      int    // connections now
-	Requests  uint64 // heads that were understood
-	Refused   uint64 // requests that broke a rule or a limit, or came too slowly
-	Resets    uint64 // streams that clients have reset
-	Closed    uint64 // connections closed for a mistake of the client's
-	Broken    uint64 // answers that were cut
-	OctetsIn  uint64
-	OctetsOut uint64
+	front.Counters
+	Resets uint64 // streams that clients have reset
+	Closed uint64 // connections closed for a mistake of the client's
 }
 
 // Door is a Front's part on one Loop. See the package comment: only the Loop may
