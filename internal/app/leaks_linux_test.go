@@ -68,6 +68,8 @@ health_path = "/health"
 rate_limit = "%d/s"
 rate_burst = 1000000
 forward_auth = "%s/auth%d"
+forward_auth_timeout = "1m"
+health_timeout = "1m"
 compress = %v
 set_headers = {X-Version = "%d"}
 max_concurrent = %d
@@ -106,7 +108,8 @@ max_concurrent = %d
 	for n := 1; n <= 17*versions; n++ {
 		step(n)
 	}
-	err := testkit.Until(testkit.Patience, func() (bool, string) {
+	// Connections that rest are closed after a minute.
+	err := testkit.Until(3*testkit.Patience, func() (bool, string) {
 		now := hold(t)
 		return now.descriptors <= before.descriptors && now.watches <= before.watches && now.goroutines <= before.goroutines+2 &&
 			now.memory <= before.memory+4<<20, fmt.Sprintf("it was %+v, and is %+v", before, now)
