@@ -159,8 +159,8 @@ def test_sigterm_while_busy(start: Start) -> None:
     assert front.exit_status() == 0
 
 
-def rest(front: Front) -> None:
-    """Wait until all threads of the worker sleep, and none wakes up any more."""
+def rest(front: Front, seconds: float) -> None:
+    """Wait until all threads of the worker sleep, and none has woken up for so long."""
 
     def threads() -> list[str]:
         tasks = Path(f"/proc/{front.process.pid}/task").glob("*/status")
@@ -169,7 +169,7 @@ def rest(front: Front) -> None:
 
     def quiet() -> bool:
         before = threads()
-        front.step(0.3)
+        front.step(seconds)
         states = {line for line in before if line.startswith("State:")}
         return threads() == before and states == {"State:\tS (sleeping)"}
 
@@ -181,12 +181,12 @@ def test_a_signal_handler_that_raises_while_idle(start: Start, threads: int) -> 
     front = start("unruly:app", threads=threads, env={"HANDLERS": "1"}).ready()
     for i in range(3):
         assert front.get("/hello").body == b"hello"
-        rest(front)
+        rest(front, 0.05)
         front.process.send_signal(signal.SIGUSR1)
         front.until_seen(lambda n=i: front.err().count("ValueError: in the handler") == n + 1)
     assert "rickhouse: a signal handler of the application failed\nTraceback" in front.err()
     assert front.get("/hello").body == b"hello"
-    rest(front)
+    rest(front, 0.05)
     front.process.terminate()
     assert front.exit_status() == 0, "sys.exit in a handler ends the worker, in order"
     assert "atexit ran" in front.out()
@@ -214,4 +214,4 @@ def test_idle_is_idle(start: Start, threads: int) -> None:
     for _ in range(5):
         for answer in [front.request("GET", "/hello") for _ in range(50)]:
             front.finish(answer)
-    rest(front)
+    rest(front, 0.3)
