@@ -1,14 +1,19 @@
 package disk
 
 import (
+	"errors"
 	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// forget takes a file out of the page cache, and reports whether that worked.
+// forget takes a file out of the page cache, and reports whether that worked and its
+// file system can say so.
 func forget(f *os.File) bool {
+	if _, err := unix.Preadv2(int(f.Fd()), [][]byte{make([]byte, 1)}, 0, unix.RWF_NOWAIT); err != nil && !errors.Is(err, unix.EAGAIN) {
+		return false
+	}
 	if f.Sync() != nil || unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) != nil {
 		return false
 	}
