@@ -278,7 +278,7 @@ func TestAnswersOfDNSOutliveAProxy(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		looked++
-		return []record{{address{ip: netip.MustParseAddrPort(f.l.Addr().String())}, u.weight, u.backup}}, time.Minute, nil
+		return []record{{address{ip: netip.MustParseAddrPort(f.l.Addr().String())}, u.weight, u.backup}}, time.Hour, nil
 	}
 	lookups := func() int {
 		mu.Lock()
