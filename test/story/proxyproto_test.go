@@ -132,6 +132,7 @@ func TestProxyProtocolOfSomeListeners(t *testing.T) {
 	config := func(listeners string) string {
 		return `
 bind = ["127.0.0.1:0", "localhost:0", "unix:one.sock", "unix:two.sock"]
+idle_timeout = "10m"
 proxy_protocol = ["127.0.0.1", "unix"]
 proxy_protocol_listener = [` + listeners + `]
 
