@@ -70,7 +70,7 @@ func TestApplicationsNameFilesOfTheirUser(t *testing.T) {
 		}
 	}
 	if err := os.Chown(filepath.Join(media, "his"), number(t, nobody.Uid), -1); err != nil {
-		t.Fatal(err)
+		t.Skipf("root cannot give files away here: %v", err)
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package static
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"rickhouse/internal/disk"
@@ -20,7 +23,26 @@ func somebody(t *testing.T) *exchange.Rights {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can open files with the rights of another user")
 	}
-	return &exchange.Rights{UID: 64001, GID: 64002, Groups: []uint32{64003}}
+	rights := &exchange.Rights{UID: 64001, GID: 64002, Groups: []uint32{64003}}
+	name := filepath.Join(t.TempDir(), "his")
+	if err := os.WriteFile(name, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(name, 64001, 64002); err != nil {
+		t.Skipf("root cannot give files away here: %v", err)
+	}
+	if f, err := os.Open(name); err != nil {
+		t.Skipf("root cannot open the files of others here: %v", err)
+	} else if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	switch err := with(rights, func() {}); {
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL):
+		t.Skipf("root cannot have the rights of others here: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	return rights
 }
 
 // own gives files to a user and a group, with a mode.
