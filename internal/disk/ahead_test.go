@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"rickhouse/internal/exchange"
@@ -118,7 +119,16 @@ func TestPoolIsBounded(t *testing.T) {
 		close(release)
 		p.Close()
 	})
-	for p.Do(func() { <-release }) {
+	var begun sync.WaitGroup
+	begun.Add(Goroutines)
+	for range Goroutines {
+		p.Do(func() {
+			begun.Done()
+			<-release
+		})
+	}
+	begun.Wait() // nobody takes anything any more
+	for p.Do(func() {}) {
 	}
 	var a Ahead
 	var e *exchange.Error

@@ -19,8 +19,8 @@ type Pool struct {
 }
 
 const (
-	// poolSize is how many may wait for a disk at once.
-	poolSize = 16
+	// Goroutines is how many may wait for a disk at once.
+	Goroutines = 16
 	// poolQueue is how many may wait for one of these.
 	poolQueue = 4096
 )
@@ -45,7 +45,7 @@ func (p *Pool) run() {
 // already. It does not block.
 func (p *Pool) Do(f func()) bool {
 	p.start.Do(func() {
-		for range poolSize {
+		for range Goroutines {
 			p.wg.Go(p.run)
 		}
 	})

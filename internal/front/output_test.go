@@ -133,7 +133,7 @@ func cold(t *testing.T, o *Output) (release func()) {
 	o.p.Disk = disk.NewPool()
 	o.p.Disk.Resident = func(*os.File, int64, int64) bool { return false }
 	gate := make(chan struct{})
-	for range 16 { // it has no more goroutines
+	for range disk.Goroutines {
 		if !o.p.Disk.Do(func() { <-gate }) {
 			t.Fatal("the pool is full")
 		}

@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"rickhouse/internal/disk"
 )
 
 func TestPathsAndFiles(t *testing.T) {
@@ -457,7 +460,16 @@ func TestOverloadIsAnswered(t *testing.T) {
 	h := serve(t, Config{Files: folder(t, map[string]string{"a": "a"})})
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	for h.pool.Do(func() { <-release }) { // until it takes no more
+	var begun sync.WaitGroup
+	begun.Add(disk.Goroutines)
+	for range disk.Goroutines {
+		h.pool.Do(func() {
+			begun.Done()
+			<-release
+		})
+	}
+	begun.Wait() // nobody takes anything any more
+	for h.pool.Do(func() {}) {
 	}
 	if d := ask(t, h, "GET", "", "/a"); d.status != 503 || d.field("Retry-After") == "" {
 		t.Errorf("%d\n%s", d.status, d.fields)
