@@ -180,6 +180,6 @@ def php_kept() -> Iterator[tuple[Server, tuple[str, int]]]:
             f'[[routes]]\npath = "{path}"\nstrip = true\nproxy = ["fastcgi://unix:{behind}/{name}.sock"]\n{kept}'
             for path, name in (("/few/*", "few"), ("/*", "php"))
         )
-        return f'bind = ["127.0.0.1:0"]\naccess_log = "off"\ncontrol_socket = "off"\n{routes}'
+        return f'loops = 2\nbind = ["127.0.0.1:0"]\naccess_log = "off"\ncontrol_socket = "off"\n{routes}'
 
     yield from before(lambda path: servers.php_fpm(found, path), toml)

@@ -15,9 +15,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from .servers import SUITE, Server, addresses, rickhouse
+from .servers import PATIENCE, SUITE, Server, addresses, rickhouse
 
-UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.min_reconnect_backoff_ms", int(PATIENCE * 1000)),  # a slow machine is given as long to connect
+)
 
 
 def certificate(folder: Path) -> None:
@@ -53,9 +57,9 @@ def channel(server: Server, secure: bool) -> Iterator[grpc.Channel]:
     host, port = addresses(server)["https" if secure else "http"]
     if secure:
         credentials = grpc.ssl_channel_credentials((server.folder / "cert.pem").read_bytes())
-        made = grpc.secure_channel(f"{host}:{port}", credentials, UNLIMITED)
+        made = grpc.secure_channel(f"{host}:{port}", credentials, OPTIONS)
     else:
-        made = grpc.insecure_channel(f"{host}:{port}", UNLIMITED)
+        made = grpc.insecure_channel(f"{host}:{port}", OPTIONS)
     with made:
         yield made
 
