@@ -1,16 +1,20 @@
 package story
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
 	"rickhouse/internal/testkit"
@@ -165,24 +169,24 @@ func TestReloadOfTLS(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", what, got, text)
 		}
 	}
-	clear := fresh()
+	clear := oneConnection(t, s.Addr(), nil)
 	want("at first", clear, "http", "HTTP/1.1 clear []")
 	mustReload(t, dir, "tls = \"internal\"\nhttp2 = false\n"+bind+routes)
-	secure := fresh()
+	secure := oneConnection(t, s.Addr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
 	want("with TLS", secure, "https", "HTTP/1.1 secure []")
 	want("a connection in cleartext that was there", clear, "http", "HTTP/1.1 clear []")
 	mustReload(t, dir, "tls = \"internal\"\nhsts = \"max-age=1\"\nhttp3 = true\n"+bind+routes)
 	want("a connection by TLS that was there", secure, "https", "HTTP/1.1 secure [max-age=1]")
 	want("with HTTP/2", fresh(), "https", "HTTP/2.0 secure [max-age=1]")
 	overQUIC := func() *http.Client {
-		transport := &http3.Transport{TLSClientConfig: insecure.Clone()}
+		transport := &http3.Transport{TLSClientConfig: insecure.Clone(), QUICConfig: &quic.Config{HandshakeIdleTimeout: testkit.Patience}}
 		t.Cleanup(func() { _ = transport.Close() })
 		return &http.Client{Transport: transport, Timeout: testkit.Patience}
 	}
-	quic := overQUIC()
-	want("with HTTP/3", quic, "https", "HTTP/3.0 secure [max-age=1]")
+	third := overQUIC()
+	want("with HTTP/3", third, "https", "HTTP/3.0 secure [max-age=1]")
 	mustReload(t, dir, "tls = \"internal\"\nhsts = \"max-age=2\"\nhttp3 = true\n"+bind+routes)
-	want("with another hsts over HTTP/3", quic, "https", "HTTP/3.0 secure [max-age=2]")
+	want("with another hsts over HTTP/3", third, "https", "HTTP/3.0 secure [max-age=2]")
 	mustReload(t, dir, bind+routes)
 	want("without TLS", fresh(), "http", "HTTP/1.1 clear []")
 	want("a connection by TLS that was there", secure, "https", "HTTP/1.1 secure []")
@@ -196,6 +200,37 @@ func TestReloadOfTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("with HTTP/3 again", overQUIC(), "https", "HTTP/3.0 secure []")
+}
+
+// oneConnection is a client of HTTP/1 that has made its only connection: net/http makes
+// another where a request is not known to be written 50 ms after its answer has come.
+func oneConnection(t *testing.T, address string, secure *tls.Config) *http.Client {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", address, testkit.Patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if secure != nil {
+		c = tls.Client(c, secure)
+	}
+	return &http.Client{Transport: &connection{c, bufio.NewReader(c)}}
+}
+
+type connection struct {
+	net.Conn
+	answers *bufio.Reader
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *connection) RoundTrip(q *http.Request) (*http.Response, error) {
+	if err := c.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
+		return nil, err
+	}
+	if err := q.Write(c); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(c.answers, q)
 }
 
 // redirect_http follows the address that is TLS.
