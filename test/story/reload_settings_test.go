@@ -36,11 +36,13 @@ def who(environ, start_response):
     return [(environ["REMOTE_ADDR"] + " " + environ.get("HTTP_X_A", "none")).encode()]
 `
 
-// settingsConfig is a configuration with line at the top. A connection may wait for
-// its first request for as long as a slow machine takes to reload.
+// patient has idle connections stay, however slow the machine is.
+const patient = "header_timeout = \"10m\"\nidle_timeout = \"10m\"\n"
+
+// settingsConfig is a configuration with line at the top.
 func settingsConfig(line string) string {
-	if !strings.Contains(line, "header_timeout") {
-		line = "header_timeout = \"10m\"\n" + line
+	if !strings.Contains(line, "idle_timeout") {
+		line = patient + line
 	}
 	return line + "\n[apps.who]\nwsgi = \"app:who\"\nworkers = 1\n" + strings.Replace(reloadConfig("0", "text"), "[[routes]]", "[[routes]]\npath = \"/who\"\napp = \"who\"\n\n[[routes]]", 1)
 }
@@ -101,12 +103,12 @@ func TestReloadOfSettingsUnderLoad(t *testing.T) {
 	})
 	for _, set := range reloadableSettings() {
 		l.more(20)
-		there := dial()
 		if set.request == "" {
 			mustReload(t, dir, settingsConfig(set.line))
 			continue
 		}
 		mustReload(t, dir, settingsConfig(""))
+		there := dial()
 		if got, status := set.ask(t, there); status != 200 || set.shows != "" && strings.Contains(got, set.shows) {
 			t.Errorf("without %s: %d %s", set.line, status, got)
 		}
@@ -139,7 +141,7 @@ func TestReloadOfTheLogFormat(t *testing.T) {
 // TLS, HTTP/3 and what they have answers carry can be turned on and off: for new
 // connections, while those that are there stay as they are.
 func TestReloadOfTLS(t *testing.T) {
-	const bind, routes = "bind = [\"127.0.0.1:0\"]\nidle_timeout = \"10m\"\n", "[[routes]]\nscheme = \"https\"\nrespond = \"secure\"\n[[routes]]\nrespond = \"clear\"\n"
+	const bind, routes = patient + "bind = [\"127.0.0.1:0\"]\n", "[[routes]]\nscheme = \"https\"\nrespond = \"secure\"\n[[routes]]\nrespond = \"clear\"\n"
 	dir := application(t, map[string]string{"rickhouse.toml": bind + routes})
 	s := startWith(t, testkit.Options{Dir: dir, Bound: true})
 	// ask asks a client, whose connection stays, and returns the answer's content and
