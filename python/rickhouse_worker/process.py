@@ -306,18 +306,29 @@ def _run(serve: Callable[[], None], threads: int, ready: Callable[[], None], sto
         _serve(serve)
         return
     ended = [threading.Event() for _ in range(threads)]
+    woken, wake = (_move(fd) for fd in os.pipe())
+    os.set_blocking(wake, False)
+
+    def end(event: threading.Event) -> None:
+        event.set()
+        with contextlib.suppress(BlockingIOError):  # there is enough to wake up for
+            os.write(wake, b"\0")
+
     for i, event in enumerate(ended):
-        threading.Thread(target=_serve, args=(serve, event.set), name=f"rickhouse-{i + 1}").start()
+        threading.Thread(target=_serve, args=(serve, partial(end, event)), name=f"rickhouse-{i + 1}").start()
+    # Handlers run on this thread, but any may have taken the signal.
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     ready()
-    raised: BaseException | None = None  # by a signal handler: they run on this thread
-    while not all(event.is_set() for event in ended):
+    raised: BaseException | None = None  # by a signal handler
+    while True:
         try:
             if raised is not None:
                 error, raised = raised, None
                 if report.interrupted(error):
                     stop()
-            for event in ended:
-                event.wait()  # join, when it is interrupted, takes the thread for ended
+            while not all(event.is_set() for event in ended):
+                os.read(woken, 64)
+            return
         except BaseException as error:
             raised = error
 

@@ -159,6 +159,14 @@ def test_sigterm_while_busy(start: Start) -> None:
     assert front.exit_status() == 0
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sigterm_that_another_thread_takes(start: Start, threads: int) -> None:
+    front = start("unruly:app", threads=threads).ready()
+    assert front.get("/terminates_its_thread").body == b"finished"
+    assert front.exit_status() == 0
+    assert "atexit ran" in front.out()
+
+
 def rest(front: Front, seconds: float) -> None:
     """Wait until all threads of the worker sleep, and none has woken up for so long."""
 

@@ -195,6 +195,12 @@ def terminated(environ, start_response):
     return answer(start_response, "finished")
 
 
+def terminates_its_thread(environ, start_response):
+    """The kernel may give a signal for the process to any thread, as it does when that goes on after a SIGSTOP."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    return answer(start_response, "finished")
+
+
 def crashes(environ, start_response):
     import ctypes
 
