@@ -148,6 +148,7 @@ def test_the_front_goes_while_importing(start: Start, tmp_path: Path) -> None:
 def test_sigterm_while_idle(start: Start, threads: int) -> None:
     front = start("unruly:app", threads=threads).ready()
     front.get("/hello")
+    rest(front, 0.05)
     front.process.terminate()
     assert front.exit_status() == 0
     assert "atexit ran" in front.out()
@@ -165,6 +166,17 @@ def test_sigterm_that_another_thread_takes(start: Start, threads: int) -> None:
     assert front.get("/terminates_its_thread").body == b"finished"
     assert front.exit_status() == 0
     assert "atexit ran" in front.out()
+
+
+def test_threads_that_wait_take_no_signal(start: Start) -> None:
+    """Whoever watches the link would leave the main thread asleep."""
+    front = start("unruly:app").ready()
+    tasks = Path(f"/proc/{front.process.pid}/task").iterdir()
+    others = [(task / "status").read_text() for task in tasks if task.name != str(front.process.pid)]
+    assert others
+    for status in others:
+        blocked = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk:"))
+        assert blocked & 1 << (signal.SIGTERM - 1)
 
 
 def rest(front: Front, seconds: float) -> None:
