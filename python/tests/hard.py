@@ -37,7 +37,7 @@ LEAVE_OUT = (
 )
 
 # ThreadSanitizer has a thread of its own, which is never idle.
-LEAVE_OUT_OF = {"tsan": " and not test_idle_is_idle and not handler_that_raises"}
+LEAVE_OUT_OF = {"tsan": " and not test_idle_is_idle and not while_idle"}
 
 
 def library(name: str) -> str:
