@@ -189,6 +189,11 @@ func TestReloadOfTLS(t *testing.T) {
 	want("with HTTP/3", third, "https", "HTTP/3.0 secure [max-age=1]")
 	mustReload(t, dir, "tls = \"internal\"\nhsts = \"max-age=2\"\nhttp3 = true\n"+bind+routes)
 	want("with another hsts over HTTP/3", third, "https", "HTTP/3.0 secure [max-age=2]")
+	configure(t, dir, bind+"[apps.web]\nwsgi = \"missing:app\"\n"+routes)
+	if code, out := reload(t, dir); code != 1 {
+		t.Errorf("without TLS, and an application that does not start: exit status %d\n%s", code, out)
+	}
+	want("when that was refused", fresh(), "https", "HTTP/2.0 secure [max-age=2]")
 	mustReload(t, dir, bind+routes)
 	want("without TLS", fresh(), "http", "HTTP/1.1 clear []")
 	want("a connection by TLS that was there", secure, "https", "HTTP/1.1 secure []")
