@@ -178,6 +178,10 @@ class Link:
         self._stopping = True
         self._wake()
 
+    def wakeup(self) -> int:
+        """A descriptor for signal.set_wakeup_fd: who reads the link looks up for what is written to it."""
+        return self._wake_write.fileno()
+
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._wake_write.send(b"\0")

@@ -201,6 +201,19 @@ def terminates_its_thread(environ, start_response):
     return answer(start_response, "finished")
 
 
+def terminates_later(environ, start_response):
+    """Likewise, a thread of the application, when there is the file that the query names."""
+
+    def work():
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.002)
+        time.sleep(0.05)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    threading.Thread(target=work).start()
+    return answer(start_response, "later")
+
+
 def crashes(environ, start_response):
     import ctypes
 
