@@ -153,7 +153,7 @@ func (s *server) dial(configure ...func(*quic.Config)) *client {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	s.T.Cleanup(cancel)
-	q := &quic.Config{}
+	q := &quic.Config{HandshakeIdleTimeout: patience} // 5 s else
 	for _, f := range configure {
 		f(q)
 	}
