@@ -100,6 +100,8 @@ bool core_stopping(const struct core *core);
 void core_ran(struct core *core, uint64_t ns);
 /* Lets the worker stop, from any thread or signal handler. */
 void core_stop(struct core *core);
+/* Who reads the link looks up for what is written to this descriptor, which does not block. */
+int core_wakeup(const struct core *core);
 
 bool core_canceled(const struct core *core, uint16_t slot, uint32_t gen);
 /* How much content the answer may have in all by now. */

@@ -430,6 +430,11 @@ void core_stop(struct core *core)
     core_poke(core->nudge);
 }
 
+int core_wakeup(const struct core *core)
+{
+    return core->nudge[1];
+}
+
 uint64_t core_granted(const struct core *core, uint16_t slot)
 {
     return atomic_load_explicit(&core->slot[slot].granted, memory_order_acquire);

@@ -220,6 +220,12 @@ static PyObject *link_stop(Link *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *link_wakeup(Link *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(core_wakeup(self->core));
+}
+
 /* Life. */
 
 static bool take_hooks(Link *self, PyObject *module)
@@ -309,6 +315,7 @@ static PyMethodDef methods[] = {
     {"serve", (PyCFunction)link_serve, METH_O,
      "Serve requests with an application until the worker is to stop."},
     {"stop", (PyCFunction)link_stop, METH_NOARGS, "Take no more requests."},
+    {"wakeup", (PyCFunction)link_wakeup, METH_NOARGS, "A descriptor for signal.set_wakeup_fd."},
     {NULL, NULL, 0, NULL},
 };
 

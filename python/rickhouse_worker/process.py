@@ -75,9 +75,8 @@ class Start:
         if found.interface == "asgi":
             self._serve_asgi(found.app, settings["threads"], extension is not None, ready)
             return
-        if extension is None:
-            # A signal that comes just before the link is waited for must not wait for what comes by it.
-            signal.set_wakeup_fd(_move(os.dup(self._link.wakeup())), warn_on_full_buffer=False)
+        # A signal that comes just before the link is waited for must not wait for what comes by it.
+        signal.set_wakeup_fd(_move(os.dup(self._link.wakeup())), warn_on_full_buffer=False)
         _run(partial(run, found.app), settings["threads"], ready, self._stop)
 
     def _serve_asgi(self, app: Any, threads: int, extension: bool, ready: Callable[[], None]) -> None:
