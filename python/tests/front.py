@@ -130,6 +130,7 @@ class Front:
         self._writing = False
         self._fds: list[int] = []
         self._eof = False
+        self._taking = False
         self.send(hello if hello is not None else frame(1, payload=json.dumps(self.settings).encode()))
 
     def __enter__(self) -> Front:
@@ -355,6 +356,15 @@ class Front:
             self._fds += array.array("i", octets)
         self._eof = not data
         self._input += data
+        if self._taking:
+            return  # what a frame is answered by waits for the socket: the frames behind it are taken after it
+        self._taking = True
+        try:
+            self._take_frames()
+        finally:
+            self._taking = False
+
+    def _take_frames(self) -> None:
         at = 0
         while len(self._input) - at >= 12:
             length, kind, flags, slot, gen = struct.unpack_from("<IBBHI", self._input, at)
