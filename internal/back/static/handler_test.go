@@ -451,7 +451,7 @@ func TestOpenFilesAreBounded(t *testing.T) {
 		t.Errorf("%d files are held that nobody asks for", h.folder.cache.files-1)
 	}
 	h.folder.cache.close()
-	if n := descriptors() - before; n != 0 {
+	if n := descriptors() - before; n > 0 { // an earlier test's may be closed meanwhile
 		t.Errorf("%d descriptors are left", n)
 	}
 }
