@@ -6,6 +6,7 @@ import queue
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from conftest import folder, peer
@@ -177,10 +178,12 @@ def test_no_such_service(house: Server) -> None:
 
 
 def test_a_server_that_dies() -> None:
-    with folder() as path, folder() as here:
+    with folder() as path, folder() as here, ExitStack() as ends:
         rpc.certificate(here)
         server, _ = rpc.peer(path, f"unix:{path}/s")
+        ends.callback(server.stop)
         house = rpc.house(here, f'[[routes]]\nproxy = ["h2c://unix:{path}/s"]\nmax_fails = -1\n')
+        ends.callback(house.stop)
         with rpc.channel(house, False) as made:
             client = Client(made, "any.Test")
             call = client.gives("Die")(bytes(path / "told"), timeout=PATIENCE)
@@ -195,18 +198,20 @@ def test_a_server_that_dies() -> None:
             server.stop()
             (path / "log").unlink()
             server, _ = rpc.peer(path, f"unix:{path}/s")
+            ends.callback(server.stop)
             assert client.unary("Echo")(b"again", timeout=PATIENCE) == b"again"
-        server.stop()
         assert house.stop() == 0, house.log
 
 
 def test_a_call_may_pause() -> None:
     """Whoever says nothing in a call for a while is no slow client."""
-    with folder() as path, folder() as here:
+    with folder() as path, folder() as here, ExitStack() as ends:
         rpc.certificate(here)
         server, ports = rpc.peer(path, "127.0.0.1:0")
+        ends.callback(server.stop)
         slow = 'min_rate_grace = "200ms"\nmin_rate = 1000000\n'
         house = rpc.house(here, f'{slow}[[routes]]\nproxy = ["h2c://127.0.0.1:{ports[0]}"]\n')
+        ends.callback(house.stop)
         with rpc.channel(house, False) as made:
             client, mine = Client(made, "any.Test"), Messages()
             sums = client.takes("Total").future(iter(mine), timeout=PATIENCE)
@@ -221,5 +226,4 @@ def test_a_call_may_pause() -> None:
             assert list(answers) == []
             mine.send(None)
             assert sums.result() == b"3 3"
-        server.stop()
         assert house.stop() == 0, house.log
