@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	toml "github.com/pelletier/go-toml/v2"
@@ -91,12 +92,12 @@ func newSyntaxError(data []byte, err error) *syntaxError {
 
 // bareWord is what a line begins with, up to what cannot be part of a word.
 func bareWord(line []byte) string {
-	n := bytes.IndexFunc(line, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"',#[]{}=", r) })
+	n := bytes.IndexFunc(line, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) || strings.ContainsRune("\"',#[]{}=", r) })
 	if n < 0 {
 		n = len(line)
 	}
 	const most = 60
-	return string(line[:min(n, most)])
+	return strings.ToValidUTF8(string(line[:min(n, most)]), "")
 }
 
 func invalidUTF8(data []byte) int {
